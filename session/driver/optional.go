@@ -1,0 +1,67 @@
+package driver
+
+import (
+	"context"
+	"iter"
+	"time"
+)
+
+// Toucher is a Store that can move a deadline without writing the data again.
+// Without it the framework uses Replace with the data that it loaded.
+type Toucher interface {
+	// Touch is Replace that leaves Data as it is: it reads Key, Expires, Index
+	// and Was, and answers a new version.
+	Touch(ctx context.Context, rec Record, old Version) (Version, error)
+}
+
+// Scanner is a Store that can list its records. Without it sessions cannot be
+// listed, nor, without Searcher, searched.
+type Scanner interface {
+	// Scan yields whole records (Key, Data, Expires, Index) in any order. A
+	// record that is there from the beginning to the end is yielded at least
+	// once; one that comes, changes or goes meanwhile may or may not be. A
+	// record that the store cannot read is left out. An error, yielded with a
+	// zero Record, ends the sequence.
+	Scan(ctx context.Context) iter.Seq2[Record, error]
+}
+
+// Searcher is a Store that finds records by an index digest. Without it the
+// framework filters Scan.
+type Searcher interface {
+	// Search yields the records whose Index[field] is digest, as Scan does. It
+	// may yield others as well: the framework checks.
+	Search(ctx context.Context, field, digest string) iter.Seq2[Record, error]
+}
+
+// Purger is a Store that does not expire records by itself. A store without it
+// does.
+type Purger interface {
+	// Purge deletes at most limit records whose Expires is not zero and before
+	// the given time, and answers how many it deleted: less than limit when it
+	// found no more. A record that is touched or replaced meanwhile stays.
+	// Several purgers at once do no harm. One record that cannot be deleted does
+	// not keep the others: it is an error that is answered together with the
+	// number of those that were.
+	Purge(ctx context.Context, before time.Time, limit int) (int, error)
+}
+
+// Pinger is a Store that can tell whether its server answers, and about it.
+// Without it the framework loads a key that does not exist.
+type Pinger interface {
+	Ping(ctx context.Context) (Info, error)
+}
+
+// Info tells people about the server behind a store. It contains no secret.
+type Info struct {
+	Server   string            // "Redis 7.0.15", "file system"
+	Facts    map[string]string // names and values for people
+	Warnings []string          // what should be changed, in sentences
+}
+
+// SeparateIndexer is implemented by a Store that keeps its index apart from the
+// records, so that Delete needs Record.Was. The framework then loads a record
+// before it deletes it.
+type SeparateIndexer interface {
+	// SeparateIndex does nothing.
+	SeparateIndex()
+}
