@@ -1,0 +1,221 @@
+package session
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"hash/crc32"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/websession/websession/session/driver"
+)
+
+func changesOf(t testing.TB, attrs map[string]any) *changeSet {
+	c := &changeSet{attrs: make(map[string]change)}
+	for name, v := range attrs {
+		raw, err := encodeValue(name, v)
+		require.NoError(t, err)
+		c.attrs[name] = change{raw: raw}
+	}
+	return c
+}
+
+var envelopeKey = digest("an id")
+
+func encoded(t testing.TB, attrs map[string]any) []byte {
+	b, err := encodeEnvelope(envelopeKey, meta{created: 1, deadline: 2, idle: 3, persistent: true}, []writeTag{{1}, {2}}, nil, changesOf(t, attrs), nil)
+	require.NoError(t, err)
+	return b
+}
+
+// seal answers b with a checksum that matches.
+func seal(b []byte) []byte {
+	body := b[:len(b)-crc32.Size]
+	return binary.BigEndian.AppendUint32(slices.Clone(body), crc32.Checksum(body, castagnoli))
+}
+
+func TestEnvelopeGolden(t *testing.T) {
+	b := encoded(t, map[string]any{"uid": int64(7), "a": "x"})
+	want := "0100" + hex.EncodeToString(mustKey(envelopeKey)) + "01" + "02" + "04" + "03" + "02" + "010000000000000000000000" + "020000000000000000000000" +
+		"02" + "01" + "61" + "02" + "7378" + "03" + "756964" + "02" + "690e"
+	require.Equal(t, want, hex.EncodeToString(b[:len(b)-4]))
+	e, err := decodeEnvelope(envelopeKey, b)
+	require.NoError(t, err)
+	require.Equal(t, meta{created: 1, deadline: 2, idle: 3, persistent: true}, e.meta)
+	require.Equal(t, []writeTag{{1}, {2}}, e.tags())
+	require.Equal(t, "sx", string(e.lookup("a")))
+	require.Nil(t, e.lookup("b"))
+}
+
+func mustKey(key string) []byte {
+	b, err := base64.RawURLEncoding.DecodeString(key)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+func TestEnvelopeIsChecked(t *testing.T) {
+	good := encoded(t, map[string]any{"uid": int64(7), "name": "ada", "list": []int{1, 2}})
+	for i := range good {
+		_, err := decodeEnvelope(envelopeKey, good[:i])
+		require.ErrorIs(t, err, ErrCorrupt, "truncated to %d", i)
+		for bit := range 8 {
+			bad := bytes.Clone(good)
+			bad[i] ^= 1 << bit
+			_, err := decodeEnvelope(envelopeKey, bad)
+			require.ErrorIs(t, err, ErrCorrupt, "bit %d of byte %d", bit, i)
+		}
+	}
+	_, err := decodeEnvelope(envelopeKey, append(bytes.Clone(good), 0))
+	require.ErrorIs(t, err, ErrCorrupt)
+	_, err = decodeEnvelope(digest("another id"), good)
+	require.ErrorIs(t, err, ErrCorrupt, "a record that was copied to another session")
+	for _, key := range []string{"", envelopeKey[1:], envelopeKey + "A", strings.Repeat("A", driver.MaxKey)} {
+		_, err = decodeEnvelope(key, good)
+		require.ErrorIs(t, err, ErrCorrupt, "a key that no session has")
+	}
+
+	// Malformed in spite of a checksum that matches.
+	at := bytes.Index(good, []byte("\x04list"))
+	for _, change := range []func(b []byte){
+		func(b []byte) { b[0] = 2 },
+		func(b []byte) { b[1] = 1 },
+		func(b []byte) { b[34] |= 2 },
+		func(b []byte) { b[38] = maxTags + 1 },
+		func(b []byte) { b[at] = 0 },
+		func(b []byte) { b[at+1] = 0xff },
+		func(b []byte) { b[at+1] = 'z' },
+		func(b []byte) { b[at-1] = 4 },
+		func(b []byte) { b[at-1] = 2 },
+	} {
+		bad := bytes.Clone(good)
+		change(bad)
+		_, err := decodeEnvelope(envelopeKey, seal(bad))
+		require.ErrorIs(t, err, ErrCorrupt)
+	}
+}
+
+func TestEnvelopeLimits(t *testing.T) {
+	many := make(map[string]any)
+	for i := range MaxAttributes {
+		many[fmt.Sprint(i)] = true
+	}
+	e, err := decodeEnvelope(envelopeKey, encoded(t, many))
+	require.NoError(t, err)
+	require.Len(t, e.spans, MaxAttributes)
+	many["one more"] = true
+	_, err = encodeEnvelope(envelopeKey, meta{}, nil, nil, changesOf(t, many), nil)
+	require.ErrorIs(t, err, ErrTooLarge)
+	_, err = encodeEnvelope(envelopeKey, meta{}, nil, nil, changesOf(t, map[string]any{"a": strings.Repeat("x", MaxSize)}), nil)
+	require.ErrorIs(t, err, ErrTooLarge)
+}
+
+// Decoding what a hostile store answers allocates at most 64 KiB plus four
+// times its size.
+func TestEnvelopeAllocatesLittle(t *testing.T) {
+	many := make(map[string]any)
+	for i := range MaxAttributes {
+		many[string(rune(i+0x100))] = true
+	}
+	huge := encoded(t, map[string]any{"a": strings.Repeat("x", 1<<20)})
+	lie := encoded(t, map[string]any{"a": true})
+	at := bytes.Index(lie, []byte("\x01a"))
+	lie = seal(append(binary.AppendUvarint(bytes.Clone(lie[:at-1]), MaxAttributes), lie[at:]...))
+	for name, data := range map[string][]byte{"many attributes": encoded(t, many), "large attribute": huge, "a lie about the count": lie} {
+		require.LessOrEqual(t, allocated(func() { decodeEnvelope(envelopeKey, data) }), uint64(64<<10+4*len(data)), name)
+	}
+}
+
+// allocated answers the bytes that fn allocates, the least of some runs because
+// other goroutines allocate too.
+func allocated(fn func()) uint64 {
+	least := ^uint64(0)
+	for range 5 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		fn()
+		runtime.ReadMemStats(&after)
+		least = min(least, after.TotalAlloc-before.TotalAlloc)
+	}
+	return least
+}
+
+// FuzzEnvelope decodes bytes with a checksum that matches. It neither panics nor
+// accepts what it would not write itself.
+func FuzzEnvelope(f *testing.F) {
+	f.Add(encoded(f, nil))
+	f.Add(encoded(f, map[string]any{"uid": int64(7), "a": "x", "f": 1.5, "t": true, "j": []int{1}}))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) >= minEnvelope {
+			copy(data[2:], mustKey(envelopeKey))
+			data = seal(data)
+		}
+		var e *envelope
+		var err error
+		if n := allocated(func() { e, err = decodeEnvelope(envelopeKey, data) }); n > uint64(64<<10+4*len(data)) {
+			t.Fatalf("decoding %d bytes allocated %d", len(data), n)
+		}
+		if err != nil {
+			return
+		}
+		for i := range e.spans {
+			a := attribute{raw: e.valueAt(i)}
+			var v any
+			_ = a.decode("a", &v)
+			var s string
+			_ = a.decode("a", &s)
+		}
+		again, err := encodeEnvelope(envelopeKey, e.meta, e.tags(), e, &changeSet{}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e2, err := decodeEnvelope(envelopeKey, again)
+		if err != nil || len(e2.spans) != len(e.spans) {
+			t.Fatalf("what was written again cannot be read: %v", err)
+		}
+	})
+}
+
+// The merge of change sets is that of maps.
+func TestMergeIsThatOfMaps(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	var env *envelope
+	want := map[string]string{}
+	for range 2000 {
+		c := &changeSet{clear: rng.IntN(20) == 0, attrs: make(map[string]change)}
+		if c.clear {
+			clear(want)
+		}
+		for range rng.IntN(6) {
+			name := fmt.Sprint("a", rng.IntN(30))
+			if rng.IntN(3) == 0 {
+				c.attrs[name] = change{}
+				delete(want, name)
+			} else {
+				v := fmt.Sprint(rng.Uint32())
+				c.attrs[name] = change{raw: []byte("s" + v)}
+				want[name] = v
+			}
+		}
+		b, err := encodeEnvelope(envelopeKey, meta{}, nil, env, c, nil)
+		require.NoError(t, err)
+		env, err = decodeEnvelope(envelopeKey, b)
+		require.NoError(t, err)
+		require.Len(t, env.spans, len(want))
+		for name, v := range want {
+			require.Equal(t, "s"+v, string(env.lookup(name)))
+		}
+	}
+}

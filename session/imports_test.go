@@ -1,0 +1,87 @@
+package session_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/websession/websession/"
+
+// allowed says which packages outside of the standard library each package may
+// import, in its code that is not a test. The first rule whose prefix fits
+// holds. Whatever is not listed here may import nothing.
+var allowed = []struct {
+	prefix  string
+	imports []string // prefixes; "..." ends one
+}{
+	// Importing the core costs an application nothing else.
+	{"session/driver", nil},
+	{"session/memory", []string{module + "session/driver"}},
+	{"session", []string{module + "session", module + "session/..."}},
+	// A third-party driver's tests import the suite and the checker.
+	{"conformance", []string{module + "session", module + "session/...", "github.com/anishathalye/porcupine"}},
+	// Drivers know the contract, never the core.
+	{"file", []string{module + "session/driver"}},
+	{"backends", []string{module + "..."}},
+	{"cmd/websession", []string{module + "cmd/websession/...", module + "backends", module + "session", module + "session/...", "github.com/spf13/cobra", "github.com/spf13/pflag", "go.yaml.in/yaml/v3"}},
+}
+
+// TestImportGraph holds every package to the layers of docs/design.md.
+func TestImportGraph(t *testing.T) {
+	out, err := exec.Command("go", "list", "-e", "-json=ImportPath,Imports", module+"...").Output()
+	require.NoError(t, err)
+	dec := json.NewDecoder(strings.NewReader(string(out)))
+	packages := 0
+	for {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else {
+			require.NoError(t, err)
+		}
+		packages++
+		for _, imported := range p.Imports {
+			first, _, _ := strings.Cut(imported, "/")
+			if !strings.Contains(first, ".") {
+				continue // standard library
+			}
+			if !mayImport(strings.TrimPrefix(p.ImportPath, module), imported) {
+				t.Errorf("%s must not import %s: see docs/design.md, layers", p.ImportPath, imported)
+			}
+		}
+	}
+	require.Greater(t, packages, 2)
+}
+
+func mayImport(pkg, imported string) bool {
+	for _, rule := range allowed {
+		if pkg != rule.prefix && !strings.HasPrefix(pkg, rule.prefix+"/") {
+			continue
+		}
+		return slices.ContainsFunc(rule.imports, func(p string) bool {
+			if dir, ok := strings.CutSuffix(p, "..."); ok {
+				return strings.HasPrefix(imported, dir)
+			}
+			return imported == p
+		})
+	}
+	return false
+}
+
+func TestImportRulesHold(t *testing.T) {
+	require.True(t, mayImport("session/sessionhttp", module+"session"))
+	require.False(t, mayImport("session/memory", module+"session"), "a driver must not know the core")
+	require.False(t, mayImport("session", "github.com/stretchr/testify/require"))
+	require.False(t, mayImport("file", module+"session"))
+	require.False(t, mayImport("unlisted", "example.com/x"))
+}

@@ -1,0 +1,229 @@
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/websession/websession/session/driver"
+)
+
+// Manager keeps the sessions of an application in one store. It is safe for
+// concurrent use. Managers on several servers share a store; none of them is
+// special.
+type Manager struct {
+	opts   Options
+	store  driver.Store
+	format driver.Format // nil: native
+	caps   capabilities
+	queue  queue
+	writer [8]byte            // stands for this Manager in write tags
+	writes atomic.Uint32      // counts its mutations
+	stop   context.CancelFunc // of the janitor
+	done   chan struct{}      // closed when the janitor has ended
+}
+
+// New answers a Manager of sessions in store. Its Close closes the store.
+// Nothing is read or written before the first call.
+func New(store driver.Store, o *Options) (*Manager, error) {
+	opts, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if store == nil {
+		return nil, errors.New("session: store is nil")
+	}
+	if opts.Class == "" {
+		opts.Class = strings.TrimPrefix(fmt.Sprintf("%T", store), "*")
+	}
+	m := &Manager{opts: opts, store: store, format: opts.Format, caps: resolve(store), done: make(chan struct{})}
+	rand.Read(m.writer[:]) // never fails: crypto/rand
+	ctx, stop := context.WithCancel(context.Background())
+	m.stop = stop
+	if m.caps.purger != nil && opts.PurgeEvery > 0 {
+		go m.janitor(ctx)
+	} else {
+		close(m.done)
+	}
+	return m, nil
+}
+
+// Close stops the janitor and closes the store. Sessions that are in use answer
+// ErrClosed from then on. A second call does nothing.
+func (m *Manager) Close() error {
+	m.stop()
+	<-m.done
+	return m.store.Close()
+}
+
+// Class answers the class of the store, as it is named in errors.
+func (m *Manager) Class() string { return m.opts.Class }
+
+// NewSession answers a session that is not stored yet. Save stores it once it
+// has an attribute.
+func (m *Manager) NewSession() *Session { return &Session{m: m} }
+
+// Load answers the session of an id that a client presented. An id that is
+// malformed or unknown, and one whose session has expired, answers ErrNotFound;
+// it is never adopted. A record that cannot be read answers ErrCorrupt.
+//
+// Load reads the store once and changes nothing.
+func (m *Manager) Load(ctx context.Context, id ID) (*Session, error) {
+	key, ok := m.keyOf(id)
+	if !ok {
+		return nil, m.fail("load", ErrNotFound)
+	}
+	st, err := m.load(ctx, key)
+	if err != nil {
+		return nil, m.fail("load", err)
+	}
+	return &Session{m: m, id: id, key: key, base: st}, nil
+}
+
+// Destroy ends the session of an id, wherever it is in use: what a request that
+// loaded it before saves afterwards is refused. A session that is not there is
+// no error. After ErrUnknownOutcome it should be called again.
+func (m *Manager) Destroy(ctx context.Context, id ID) error {
+	key, ok := m.keyOf(id)
+	if !ok {
+		return nil
+	}
+	var was map[string]string
+	if m.caps.separateIndex {
+		rec, _, err := m.loadRecord(ctx, key)
+		if errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		if err != nil && !errors.Is(err, ErrCorrupt) {
+			return m.fail("destroy", driver.NotApplied(err))
+		}
+		was = rec.Index
+	}
+	return m.destroy(ctx, key, was)
+}
+
+// Ping asks the store whether its server answers, and about it.
+func (m *Manager) Ping(ctx context.Context) (driver.Info, error) {
+	info, err := m.ping(ctx)
+	if err != nil {
+		return info, m.fail("ping", err)
+	}
+	return info, nil
+}
+
+// Now answers the time by Options.Now.
+func (m *Manager) Now() time.Time { return m.opts.Now() }
+
+// handle answers how people call the session of a key.
+func (m *Manager) handle(key string) Handle {
+	if m.format != nil {
+		return Handle(digest(key)) // the key may be the id
+	}
+	return Handle(key)
+}
+
+// keyOf answers the store's key of an id, and whether the id can be one.
+func (m *Manager) keyOf(id ID) (string, bool) {
+	if m.format != nil {
+		if id == "" || !m.format.ValidID(string(id)) {
+			return "", false
+		}
+		return m.format.Key(string(id)), true
+	}
+	if !validNativeID(id) {
+		return "", false
+	}
+	return digest(string(id)), true
+}
+
+func (m *Manager) newID() (ID, string) {
+	if m.format != nil {
+		id := m.format.NewID()
+		return ID(id), m.format.Key(id)
+	}
+	id := newNativeID()
+	return id, digest(string(id))
+}
+
+// digest answers what a store sees of the value of an index field.
+func (m *Manager) digest(field, value string) string {
+	if m.format != nil {
+		return m.format.Digest(field, value)
+	}
+	return digest(field + "\x00" + value)
+}
+
+// now is the time that expiry is judged by, in the precision that stores keep.
+func (m *Manager) now() time.Time {
+	return m.opts.Now().UTC().Round(0).Truncate(time.Millisecond)
+}
+
+// load reads and judges a session.
+func (m *Manager) load(ctx context.Context, key string) (*state, error) {
+	rec, v, err := m.loadRecord(ctx, key)
+	if err != nil {
+		if errors.Is(err, ErrCorrupt) {
+			m.observe(ctx, Event{Kind: EventCorrupt, Session: m.handle(key), Err: err})
+		}
+		return nil, err
+	}
+	st, err := m.decodeState(rec, v)
+	if err != nil {
+		m.observe(ctx, Event{Kind: EventCorrupt, Session: m.handle(key), Err: err})
+		return nil, err
+	}
+	if st.expiredAt(m.now()) {
+		return nil, ErrNotFound
+	}
+	return st, nil
+}
+
+func (m *Manager) loadRecord(ctx context.Context, key string) (rec driver.Record, v driver.Version, err error) {
+	if err := ctx.Err(); err != nil {
+		return rec, "", err
+	}
+	call := m.bound(ctx)
+	defer call.end()
+	rec, v, err = m.store.Load(call, key)
+	if err == nil && rec.Key != key {
+		err = &corruptError{"the store answered another record"}
+	}
+	return rec, v, err
+}
+
+// bound answers a context for one call of the store, which must end it.
+func (m *Manager) bound(ctx context.Context) *callContext {
+	timeout := m.opts.StoreTimeout
+	if timeout <= 0 {
+		timeout = maxLife
+	}
+	return &callContext{Context: ctx, deadline: time.Now().Add(timeout)}
+}
+
+// fail wraps the error of an operation for the caller.
+func (m *Manager) fail(op string, err error) error {
+	var e *Error
+	if err == nil || errors.As(err, &e) {
+		return err
+	}
+	return &Error{Op: op, Class: m.opts.Class, Err: err}
+}
+
+func (m *Manager) observe(ctx context.Context, e Event) {
+	e.Class = m.opts.Class
+	m.opts.Observe(ctx, e)
+}
+
+// Observe reports an event about s, or about no session in particular if s is
+// nil, to Options.Observe. It is meant for packages that carry sessions over a
+// protocol, as sessionhttp does.
+func (m *Manager) Observe(ctx context.Context, s *Session, e Event) {
+	if s != nil {
+		e.Session = s.Handle()
+	}
+	m.observe(ctx, e)
+}
