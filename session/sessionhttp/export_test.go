@@ -1,0 +1,4 @@
+package sessionhttp
+
+// Find is the parser of the Cookie header.
+var Find = find
