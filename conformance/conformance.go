@@ -1,0 +1,300 @@
+package conformance
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/websession/websession/session"
+	"github.com/websession/websession/session/driver"
+)
+
+// Env is where the suite runs.
+type Env struct {
+	// Place answers the properties of a fresh, empty place that nobody else
+	// uses. Every case gets one of its own. It cleans up by tb.Cleanup.
+	Place func(tb testing.TB) map[string]any
+
+	// Raw answers everything that lies in a place, by name: keys, files, rows,
+	// index entries, and what they contain. It is the oracle for what must not
+	// be there: left-overs, and session ids. What a driver keeps for itself,
+	// whatever the sessions, is left out. Nil: the suite asks Scan.
+	Raw func(tb testing.TB, props map[string]any) map[string][]byte
+}
+
+var (
+	seedFlag = flag.Uint64("conformance.seed", 0, "seed of the random cases; 0 means a new one, which is printed")
+	fullFlag = flag.Bool("conformance.full", false, "run the counted cases with the full counts")
+)
+
+// Run proves a driver: every case, native and with the optional interfaces
+// hidden. It prints the seed of the random cases, which -conformance.seed
+// repeats, and at the end how many cases ran and which were left out because
+// the store has no such interface.
+func Run(t *testing.T, d driver.Driver, env Env) {
+	t.Helper()
+	seed := *seedFlag
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("conformance: class %s, -conformance.seed=%d", d.Class().Name, seed)
+	for _, mode := range []struct {
+		name string
+		hide bool
+	}{{"native", false}, {"emulated", true}} {
+		t.Run(mode.name, func(t *testing.T) {
+			var ran, out atomic.Int64
+			for _, c := range allCases() {
+				if mode.hide && c.once {
+					continue
+				}
+				t.Run(c.name, func(t *testing.T) {
+					p := newPlace(t, d, env, mode.hide, seed)
+					if missing := c.missing(p); missing != "" {
+						out.Add(1)
+						t.Skipf("left out: the store has no %s%s", missing, hidden(mode.hide))
+					}
+					ran.Add(1)
+					p.why = c.why
+					c.run(p)
+				})
+			}
+			t.Logf("conformance: class %s, %s: %d cases ran, %d left out", d.Class().Name, mode.name, ran.Load(), out.Load())
+		})
+	}
+}
+
+func hidden(hide bool) string {
+	if hide {
+		return " when its optional interfaces are hidden"
+	}
+	return ""
+}
+
+// testCase is one promise.
+type testCase struct {
+	name  string   // Group/Promise, such as "Replace/NeverCreates"
+	why   string   // a sentence: what goes wrong where the promise is not kept
+	needs []string // what the case means nothing without: "Scanner", "Purger"; see place.has
+	run   func(p *place)
+
+	// once: it runs natively only, since nothing that can be hidden matters to
+	// it, or nothing is left of it then.
+	once bool
+}
+
+// allCases answers every case, in the order in which a driver author wants to
+// meet them: the contract first, then what applications see.
+func allCases() []testCase {
+	return append(storeCases(), managerCases()...)
+}
+
+func (c testCase) missing(p *place) string {
+	for _, need := range c.needs {
+		if !p.has(need) {
+			return need
+		}
+	}
+	return ""
+}
+
+// place is a fresh, empty place and what a case needs to use it.
+type place struct {
+	testing.TB
+	driver driver.Driver
+	env    Env
+	hide   bool
+	props  map[string]any
+	rng    *rand.Rand // for one goroutine
+	why    string
+
+	// patience is how long a call may take that ought to return soon.
+	patience time.Duration
+}
+
+func newPlace(tb testing.TB, d driver.Driver, env Env, hide bool, seed uint64) *place {
+	tb.Helper()
+	return &place{
+		TB: tb, driver: d, env: env, hide: hide, props: env.Place(tb),
+		rng: rand.New(rand.NewPCG(seed, 1)), patience: 20 * time.Second,
+	}
+}
+
+// fail reports a broken promise, with why it matters.
+func (p *place) fail(format string, args ...any) {
+	p.Helper()
+	p.Errorf("%s\nThe promise: %s", fmt.Sprintf(format, args...), p.why)
+}
+
+// fatal is fail that ends the case.
+func (p *place) fatal(format string, args ...any) {
+	p.Helper()
+	p.Fatalf("%s\nThe promise: %s", fmt.Sprintf(format, args...), p.why)
+}
+
+// scale answers full with -conformance.full, else a twentieth of it, at least
+// least.
+func (p *place) scale(full, least int) int {
+	if *fullFlag {
+		return full
+	}
+	return max(full/20, least)
+}
+
+// open answers another handle on the place. It is closed at the end.
+func (p *place) open() driver.Store {
+	p.Helper()
+	return p.openIndexed("user")
+}
+
+// openIndexed is open with index fields.
+func (p *place) openIndexed(fields ...string) driver.Store {
+	p.Helper()
+	s, err := p.tryOpen(p.Context(), p.props, driver.OpenOptions{Indexed: fields})
+	if err != nil {
+		p.fatal("Open: %v", err)
+	}
+	p.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			p.Errorf("Close: %v", err)
+		}
+	})
+	return s
+}
+
+// tryOpen goes the way that applications go, without the core.
+func (p *place) tryOpen(ctx context.Context, props map[string]any, o driver.OpenOptions) (driver.Store, error) {
+	dec := driver.NewDecoder(p.driver.Class().Name, props)
+	c, err := p.driver.Configure(dec)
+	if derr := dec.Err(); derr != nil {
+		return nil, derr
+	}
+	if err != nil {
+		return nil, err
+	}
+	s, err := c.Open(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if p.hide {
+		s = hide(s)
+	}
+	return s, nil
+}
+
+// hide answers s without its optional interfaces, but for Scanner and what the
+// core must know to use s at all.
+func hide(s driver.Store) driver.Store {
+	scanner, scans := s.(driver.Scanner)
+	separate, isSeparate := s.(driver.SeparateIndexer)
+	switch {
+	case scans && isSeparate:
+		return struct {
+			driver.Store
+			driver.Scanner
+			driver.SeparateIndexer
+		}{s, scanner, separate}
+	case scans:
+		return struct {
+			driver.Store
+			driver.Scanner
+		}{s, scanner}
+	case isSeparate:
+		return struct {
+			driver.Store
+			driver.SeparateIndexer
+		}{s, separate}
+	}
+	return struct{ driver.Store }{s}
+}
+
+// has reports whether stores of the place have an interface, and do not decline
+// it with errors.ErrUnsupported. "Search" means Searcher or Scanner.
+// "RandomVersions" means that it is no ContentVersioner, whose versions may
+// repeat, and "OwnExpiry" that it is no Purger, so that it expires records by
+// itself: both say what the store is, whatever is hidden.
+func (p *place) has(name string) bool {
+	p.Helper()
+	q := *p
+	q.hide = p.hide && name != "RandomVersions" && name != "OwnExpiry"
+	s, err := q.tryOpen(p.Context(), p.props, driver.OpenOptions{Indexed: []string{"user"}})
+	if err != nil {
+		p.fatal("Open: %v", err)
+	}
+	defer s.Close()
+	return supports(p.Context(), s, name)
+}
+
+// manager answers a Manager with a handle of its own, and a clock that the case
+// sets. It is closed at the end. No janitor runs.
+func (p *place) manager(o session.Options) *session.Manager {
+	p.Helper()
+	m := p.managerOf(p.open(), o)
+	return m
+}
+
+// managerOf answers a Manager of a store that somebody else closes.
+func (p *place) managerOf(s driver.Store, o session.Options) *session.Manager {
+	p.Helper()
+	if o.PurgeEvery == 0 {
+		o.PurgeEvery = session.NoLimit
+	}
+	o.Class = p.driver.Class().Name
+	m, err := session.New(s, &o)
+	if err != nil {
+		p.fatal("session.New: %v", err)
+	}
+	return m
+}
+
+// raw answers what lies in the place, by the oracle or by Scan, and whether
+// either could tell.
+func (p *place) raw() (map[string][]byte, bool) {
+	p.Helper()
+	if p.env.Raw != nil {
+		return p.env.Raw(p.TB, p.props), true
+	}
+	s, err := p.tryOpen(p.Context(), p.props, driver.OpenOptions{Indexed: []string{"user"}})
+	if err != nil {
+		p.fatal("Open: %v", err)
+	}
+	defer s.Close()
+	scanner, ok := s.(driver.Scanner)
+	if !ok {
+		return nil, false
+	}
+	all := make(map[string][]byte)
+	for rec, err := range scanner.Scan(p.Context()) {
+		if err != nil {
+			p.fatal("Scan: %v", err)
+		}
+		all[rec.Key] = rec.Data
+	}
+	return all, true
+}
+
+// clock is a clock that a case sets. It is safe for concurrent use.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+// newClock answers a clock that shows the present, in whole milliseconds.
+func newClock() *clock { return &clock{now: time.Now().UTC().Truncate(time.Millisecond)} }
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}

@@ -1,0 +1,29 @@
+package conformance
+
+import "slices"
+
+// managerCases are the promises of package session on the store of a driver.
+func managerCases() []testCase {
+	return slices.Concat(
+		identityCases(),
+		readingCases(),
+		savingCases(),
+		deltaCases(),
+		destroyingCases(),
+		renewingCases(),
+		renewalRaceCases(),
+		expiringCases(),
+		touchingCases(),
+		concurrencyCases(),
+		interleavingCases(),
+		findingCases(),
+		listingCases(),
+		valueCases(),
+		damageCases(),
+		secretCases(),
+		budgetCases(),
+		faultCases(),
+		linearCases(),
+		modelCases(),
+	)
+}
