@@ -1,0 +1,49 @@
+# Everything here is one line of the go command; nothing needs make.
+
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOTESTSUM   = gotest.tools/gotestsum@v1.13.0
+FUZZTIME   ?= 30s
+TESTFLAGS   = -race -shuffle=on -count=1 -timeout=30m
+BUILD       = .build
+
+.PHONY: help test short check deps fuzz allocs prove bench screenshots
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+test: check deps ## everything, as .ci/run does it: about five minutes
+	@mkdir -p $(BUILD)
+	go run $(GOTESTSUM) --format=pkgname --hide-summary=skipped --jsonfile=$(BUILD)/test.json -- $(TESTFLAGS) ./... || { go run ./internal/proof $(BUILD)/test.json; exit 1; }
+	$(MAKE) --no-print-directory allocs fuzz
+	@go run ./internal/proof $(BUILD)/test.json
+
+short: ## the tests that need nothing but Go: below a minute
+	go test -short ./...
+
+check: ## gofmt, go vet, staticcheck
+	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); test -z "$$unformatted" || { echo "gofmt would change: $$unformatted"; exit 1; }
+	go vet ./...
+	go run $(STATICCHECK) ./...
+
+deps: ## installs what the tests need: on Debian, as root
+	@sh .ci/install
+
+allocs: ## the bounds on allocations, which the race detector would falsify
+	go test -count=1 -run=Alloc ./session/...
+
+fuzz: ## each fuzz target for FUZZTIME
+	@for target in session:FuzzEnvelope session:FuzzURL session:FuzzDecoder session/sessionhttp:FuzzCookie file:FuzzRecord; do \
+		go test ./$${target%:*} -run='^$$' -fuzz="^$${target#*:}\$$" -fuzztime=$(FUZZTIME) || exit 1; \
+	done
+
+prove: check deps ## the tests with the full counts; writes docs/proof.md
+	@mkdir -p $(BUILD)
+	WEBSESSION_FULL=1 go run $(GOTESTSUM) --format=pkgname --hide-summary=skipped --jsonfile=$(BUILD)/prove.json -- $(TESTFLAGS) -timeout=3h -v ./... || { go run ./internal/proof $(BUILD)/prove.json; exit 1; }
+	$(MAKE) --no-print-directory allocs
+	@go run ./internal/proof -write docs/proof.md $(BUILD)/prove.json
+
+bench: ## benchmarks; compare only what one run printed
+	go test -run='^$$' -bench=. -benchmem ./session/... ./file/...
+
+screenshots: deps ## takes the pictures in docs/ again
+	WEBSESSION_SCREENSHOTS=1 go test -count=1 -run=Browser ./cmd/websession/...

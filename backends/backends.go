@@ -1,0 +1,13 @@
+// Package backends imports every built-in driver, so that one blank import
+// makes every class name and URL scheme work:
+//
+//	import _ "github.com/websession/websession/backends"
+//
+// An application that uses one store only imports its package instead, and
+// compiles no other.
+package backends
+
+import (
+	_ "github.com/websession/websession/file"           // File
+	_ "github.com/websession/websession/session/memory" // Memory
+)
