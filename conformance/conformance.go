@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -29,7 +30,7 @@ type Env struct {
 
 var (
 	seedFlag = flag.Uint64("conformance.seed", 0, "seed of the random cases; 0 means a new one, which is printed")
-	fullFlag = flag.Bool("conformance.full", false, "run the counted cases with the full counts")
+	fullFlag = flag.Bool("conformance.full", os.Getenv("WEBSESSION_FULL") == "1", "run the counted cases with the full counts; WEBSESSION_FULL=1 in the environment does the same")
 )
 
 // Run proves a driver: every case, native and with the optional interfaces
