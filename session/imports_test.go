@@ -29,6 +29,8 @@ var allowed = []struct {
 	{"conformance", []string{module + "session", module + "session/...", "github.com/anishathalye/porcupine"}},
 	// Drivers know the contract, never the core.
 	{"file", []string{module + "session/driver"}},
+	{"sql/sqlite", []string{module + "session/driver", module + "sql", "modernc.org/sqlite", "modernc.org/sqlite/lib"}},
+	{"sql", []string{module + "session/driver"}},
 	{"backends", []string{module + "..."}},
 	{"cmd/websession", []string{module + "cmd/websession/...", module + "backends", module + "session", module + "session/...", "github.com/spf13/cobra", "github.com/spf13/pflag", "go.yaml.in/yaml/v3"}},
 }

@@ -19,7 +19,7 @@ type demoResult struct {
 	Servers []string `json:"servers"` // addresses of the servers behind URL
 }
 
-func newDemo(out *output) *cobra.Command {
+func newDemo(out *output, env environment) *cobra.Command {
 	var store storeFlags
 	var o demo.Options
 	cmd := &cobra.Command{
@@ -61,7 +61,7 @@ delay is the time between load and save, such as 500ms, at most ` + demo.MaxDela
 			return errors.Join(err, place.Remove())
 		},
 	}
-	store.register(cmd)
+	store.register(cmd, env)
 	cmd.Flags().IntVar(&o.Servers, "servers", demo.DefaultServers, "`number` of application servers")
 	cmd.Flags().StringVar(&o.Listen, "listen", "", "loopback `address` of the front end (default "+demo.DefaultListen+", or a free port if that is taken)")
 	return cmd

@@ -60,7 +60,7 @@ func startDemo(t testing.TB, args ...string) *aDemo {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	code := make(chan int, 1)
 	go func() {
-		code <- run(ctx, append([]string{"demo"}, args...), d.stdout, d.stderr)
+		code <- run(ctx, append([]string{"demo"}, args...), nil, d.stdout, d.stderr)
 		d.stdout.close()
 	}()
 	d.end = sync.OnceValue(func() int {

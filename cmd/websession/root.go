@@ -43,8 +43,8 @@ func noArgs(cmd *cobra.Command, args []string) error {
 
 // run executes a command line until it is done or ctx ends, and answers the
 // exit code. Results go to stdout, everything else to stderr.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	root := newRoot()
+func run(ctx context.Context, args []string, env environment, stdout, stderr io.Writer) int {
+	root := newRoot(env)
 	root.SetArgs(append([]string{}, args...)) // never nil, which means os.Args
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -61,13 +61,19 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return exitUsage
 }
 
-func newRoot() *cobra.Command {
+func newRoot(env environment) *cobra.Command {
 	out := &output{}
 	root := &cobra.Command{
 		Use:   "websession",
 		Short: "Show, inspect and clean stores of sessions",
 		Long: `websession works with the stores that the Go module
 github.com/websession/websession keeps sessions in.
+
+A store is a class and its properties. They are chosen by --class or --url, and
+--prop; then by the file of --config; then by the environment: WEBSESSION_CLASS
+or WEBSESSION_URL, and WEBSESSION_PROP_<name> for a property, its name as it is
+written: WEBSESSION_PROP_Directory. What comes first wins, property by property;
+another class replaces the properties too.
 
 It exits with 0, with 1 if something is wrong, and with 2 if the command line is.`,
 		SilenceErrors:     true,
@@ -84,7 +90,7 @@ It exits with 0, with 1 if something is wrong, and with 2 if the command line is
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{cmd, err} })
 	root.PersistentFlags().BoolVar(&out.json, "json", false, "print JSON")
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newDemo(out))
+	root.AddCommand(newCheck(out, env), newClasses(out, env), newDemo(out, env), newProperties(), newSchema(out, env))
 	return root
 }
 

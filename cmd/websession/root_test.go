@@ -13,11 +13,17 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// execute runs a command that ends by itself.
+// execute runs a command that ends by itself, without an environment.
 func execute(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
+	return executeIn(t, nil, args...)
+}
+
+// executeIn is execute in an environment.
+func executeIn(t *testing.T, env environment, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
 	var out, errs bytes.Buffer
-	code = run(t.Context(), args, &out, &errs)
+	code = run(t.Context(), args, env, &out, &errs)
 	return code, out.String(), errs.String()
 }
 
@@ -38,7 +44,7 @@ func TestExitCodes(t *testing.T) {
 		code int
 		says string
 	}{
-		{"", exitUsage, "a command is missing: demo"},
+		{"", exitUsage, "a command is missing: check, classes, demo, schema"},
 		{"dmo", exitUsage, `unknown command "dmo": did you mean "demo"?`},
 		{"nothing at all", exitUsage, `unknown command "nothing"`},
 		{"help nothing", exitUsage, `unknown command "nothing"`},
@@ -75,10 +81,29 @@ func TestExitCodes(t *testing.T) {
 		{"demo --listen 127.0.0.1:0 --prop Directory=" + dir + "/none/none", exitWrong, "no such file"},
 		{"demo --listen 127.0.0.1:0 --prop Directory=" + file, exitWrong, "open (File)"},
 		{"demo --listen 127.0.0.1:0 --url file://" + file, exitWrong, "open (File)"},
+		{"check", exitUsage, "no store is chosen: use --class, --url, --config, WEBSESSION_CLASS or WEBSESSION_URL"},
+		{"check more", exitUsage, `unexpected argument "more"`},
+		{"check --class Memory --timeout 0s", exitUsage, "--timeout is 0s: it must be positive"},
+		{"check --class Memory --timeout soon", exitUsage, `invalid argument "soon"`},
+		{"check --class Nothing", exitUsage, `unknown class "Nothing"`},
+		{"check --class File", exitUsage, `property "Directory" is missing`},
+		{"check --config " + dir + "/none.json", exitWrong, "none.json: no such file"},
+		{"check --config " + dir + "/none.json --prop x --class=", exitUsage, "--class is empty"},
+		{"classes File Memory", exitUsage, `unexpected argument "Memory"`},
+		{"classes Nothing", exitUsage, `unknown class "Nothing": known are `},
+		{"classes --prop name=x", exitUsage, "--prop belongs to a store, and none is chosen"},
+		{"schema", exitUsage, "no store is chosen"},
+		{"schema more", exitUsage, `unexpected argument "more"`},
+		{"schema --class Memory --prop nam=x", exitUsage, `did you mean "name"?`},
+		{"schema --class File --prop durability=x", exitUsage, "must be one of none, file, full"},
+		{"properties more", exitUsage, `unexpected argument "more"`},
 		{"help", exitOK, ""},
 		{"--help", exitOK, ""},
 		{"help demo", exitOK, ""},
 		{"demo --help", exitOK, ""},
+		{"check --help", exitOK, ""},
+		{"classes --help", exitOK, ""},
+		{"schema --help", exitOK, ""},
 	} {
 		t.Run(c.args, func(t *testing.T) {
 			t.Setenv("TMPDIR", t.TempDir())

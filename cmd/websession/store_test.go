@@ -12,12 +12,12 @@ import (
 	"github.com/websession/websession/session"
 )
 
-// choose answers the store that a command line chooses.
-func choose(t *testing.T, args ...string) (session.Config, error) {
+// choose answers the store that a command line chooses in an environment.
+func choose(t *testing.T, env environment, args ...string) (session.Config, error) {
 	t.Helper()
 	var f storeFlags
 	cmd := &cobra.Command{Use: "test"}
-	f.register(cmd)
+	f.register(cmd, env)
 	require.NoError(t, cmd.ParseFlags(args))
 	return f.config()
 }
@@ -52,7 +52,7 @@ func TestStoreFlags(t *testing.T) {
 		"a file without class, and no class ": {[]string{"--config", noClass}, "", props{"Directory": "/a"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := choose(t, c.args...)
+			got, err := choose(t, nil, c.args...)
 			require.NoError(t, err)
 			assert.Equal(t, c.class, got.Class)
 			assert.Equal(t, c.props, got.Properties)
