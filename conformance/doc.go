@@ -14,9 +14,10 @@
 //	}
 //
 // Run opens stores as applications do, through Configure and Open, with as many
-// handles on one place as a case needs. Everything runs twice: with the optional
-// interfaces of the store, and with them hidden (all but Scanner), so that what
-// the core does instead is proven on every store.
+// handles on one place as a case needs. What applications see runs twice: with
+// the optional interfaces of the store, and with them hidden (all but Scanner), so
+// that what the core does instead is proven on every store. What the contract
+// says of single methods runs once, since hiding changes nothing about it.
 //
 // Passing means that nothing was found. The concurrency cases count exactly, and
 // check the history of operations for linearizability; they cannot try every

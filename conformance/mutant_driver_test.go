@@ -133,8 +133,8 @@ func init() {
 				m.delete(context.Background(), rec, "")
 			}
 		}},
-		{name: "Connector opens one store", caughtBy: "Close/OfOneOfAConnector", driver: func(t *twin) {
-			t.fault = func(w *world, _ calls, c *calls) { closeAll(w, c) }
+		{name: "Close ends the other stores of its Connector", caughtBy: "Close/OfOneOfAConnector", fault: func(w *world, _ calls, c *calls) {
+			closeAll(w, c)
 		}},
 		{name: "Ping fails", caughtBy: "Ping/Answers", fault: func(_ *world, _ calls, c *calls) {
 			c.ping = func(context.Context) (driver.Info, error) { return driver.Info{}, driver.ErrNotFound }

@@ -180,7 +180,7 @@ func (w *world) store(ctx context.Context) *memory.Store {
 }
 
 // pause lets others run, and be faster.
-func pause() { time.Sleep(300 * time.Microsecond) }
+func pause() { time.Sleep(500 * time.Microsecond) }
 
 func (t *twin) Class() driver.Class { return t.class() }
 

@@ -164,6 +164,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		"touch too rare":  {Idle: time.Minute, TouchEvery: time.Minute},
 		"index name":      {Indexed: []string{"no-dash"}},
 		"index twice":     {Indexed: []string{"user", "user"}},
+		"index by case":   {Indexed: []string{"user", "account", "User"}},
 		"negative purges": {PurgeEvery: -time.Hour},
 	} {
 		_, err := session.New(memory.New(), &o)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/websession/websession/session/driver"
@@ -107,8 +108,8 @@ func (o *Options) withDefaults() (Options, error) {
 		if !validIndexName(f) {
 			faults = append(faults, fmt.Errorf("index field %q: a name has 1 to 32 of a-z, A-Z, 0-9, _, and begins with a letter", f))
 		}
-		if i > 0 && c.Indexed[i-1] == f {
-			faults = append(faults, fmt.Errorf("index field %q is named twice", f))
+		if slices.ContainsFunc(c.Indexed[:i], func(g string) bool { return strings.EqualFold(f, g) }) {
+			faults = append(faults, fmt.Errorf("index field %q is named twice, perhaps in another case", f))
 		}
 	}
 	if c.Now == nil {

@@ -51,13 +51,16 @@ type URLParser interface {
 // times; every Store is independent of the others.
 type Connector interface {
 	// Open connects. It fails rather than return a store that cannot work, and
-	// leaves nothing behind when it fails.
+	// leaves nothing behind when it fails. The context bounds Open alone, not
+	// the life of the store.
 	Open(ctx context.Context, o OpenOptions) (Store, error)
 }
 
 // OpenOptions is what the framework tells a store about its use.
 type OpenOptions struct {
-	// Indexed names the index fields: the only keys of Record.Index.
+	// Indexed names the index fields: the only keys of Record.Index. No two
+	// differ in case only. Later a place may be opened with more fields, or
+	// with others: records that were stored before lack them.
 	Indexed []string
 
 	// Warn takes remarks for people, such as that a folder lies on a network
@@ -76,7 +79,7 @@ type Record struct {
 	Data    []byte            // opaque, at most MaxData
 	Expires time.Time         // UTC, whole milliseconds; zero means never
 	Index   map[string]string // field -> digest of its value, [A-Za-z0-9_-]{1,MaxKey}
-	Was     map[string]string // Index as it was loaded, where known; for Replace, Touch and Delete
+	Was     map[string]string // Index as it was loaded, where known: for Replace, Touch and Delete of a SeparateIndexer
 }
 
 // Version stands for one state of a record. The store makes it, the framework
@@ -104,6 +107,9 @@ type Version string
 // it has returned; what Load returns belongs to the caller.
 //
 // After Close, every method answers an error that matches ErrClosed.
+//
+// A Store that is no [Purger] removes expired records by itself, no earlier
+// than Margin after Record.Expires.
 type Store interface {
 	// Create stores a record whose key is free and answers its version, or
 	// ErrExists. It never overwrites, not even a record that has expired.

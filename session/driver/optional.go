@@ -21,7 +21,8 @@ type Scanner interface {
 	// record that is there from the beginning to the end is yielded at least
 	// once; one that comes, changes or goes meanwhile may or may not be. A
 	// record that the store cannot read is left out. An error, yielded with a
-	// zero Record, ends the sequence.
+	// zero Record, ends the sequence. What is yielded belongs to the caller,
+	// who may use the store inside the loop, and leave it early.
 	Scan(ctx context.Context) iter.Seq2[Record, error]
 }
 
@@ -60,7 +61,8 @@ type Info struct {
 
 // SeparateIndexer is implemented by a Store that keeps its index apart from the
 // records, so that Delete needs Record.Was. The framework then loads a record
-// before it deletes it.
+// before it deletes it. A write that is refused may leave an index entry for a
+// while: nobody finds a record by it.
 type SeparateIndexer interface {
 	// SeparateIndex does nothing.
 	SeparateIndex()
