@@ -163,9 +163,10 @@ func expiryNoLimit(a *app) {
 
 func expiryLongLife(a *app) {
 	const year = 365 * 24 * time.Hour
+	store, other := a.open(), a.open()
 	for _, life := range []time.Duration{2 * time.Millisecond, 31 * 24 * time.Hour, 69 * year, 99*year + 123*time.Millisecond} {
 		a.opts.Idle, a.opts.Absolute = life, session.NoLimit
-		m := a.servers(2)
+		m := []*session.Manager{a.managerOf(store, a.opts), a.managerOf(other, a.opts)}
 		s := a.visit(m[0])
 		end := a.clock.Now().Add(life)
 		if got := a.load(m[1], s.ID()).Expires(); !got.Equal(end) {
@@ -275,7 +276,7 @@ func expiryWholeMilliseconds(a *app) {
 // throttleNeverExpires is a property of random activity: with pauses below Idle
 // minus TouchEvery a session lives, and is touched once per TouchEvery at most.
 func throttleNeverExpires(a *app) {
-	rng := rand.New(rand.NewPCG(a.rng.Uint64(), 3))
+	rng, store := rand.New(rand.NewPCG(a.rng.Uint64(), 3)), a.open()
 	for range a.scale(40, 4) {
 		idle := time.Duration(1+rng.IntN(600)) * time.Minute
 		every := max(time.Duration(rng.Int64N(int64(idle*9/10))).Truncate(time.Millisecond), time.Millisecond)
@@ -286,7 +287,7 @@ func throttleNeverExpires(a *app) {
 			a.opts.TouchEvery = every
 		}
 		a.opts.Idle, a.opts.Absolute = idle, idle*time.Duration(2+rng.IntN(40))
-		m, spy := a.spied()
+		m, spy := a.spiedOn(store)
 		s := a.visit(m)
 		began, end := a.clock.Now(), s.Deadline()
 		spy.reset(nil, nil)

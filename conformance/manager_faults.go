@@ -222,11 +222,15 @@ func (c *chain) verify(a *app, m *session.Manager) bool {
 // session that its record does not tell any more what became of it.
 func doubtIsTold(a *app) {
 	const others = 9
-	far := a.servers(others)
+	store := a.open()
+	far := make([]*session.Manager, others)
+	for i := range far {
+		far[i] = a.managerOf(store, a.opts)
+	}
+	m, spy := a.spied()
 	for _, executed := range []bool{false, true} {
 		for _, refuse := range []bool{false, true} {
 			for _, by := range []string{"Save", "Update"} {
-				m, spy := a.spied()
 				id := a.visit(far[0]).ID()
 				s := a.load(m, id)
 				full := errors.New("disk full")

@@ -57,7 +57,13 @@ func (a *app) servers(n int) []*session.Manager {
 // spied answers another Manager, and the spy on its store.
 func (a *app) spied() (*session.Manager, *spy) {
 	a.Helper()
-	s := newSpy(a.open())
+	return a.spiedOn(a.open())
+}
+
+// spiedOn answers a Manager on a handle that is there.
+func (a *app) spiedOn(store driver.Store) (*session.Manager, *spy) {
+	a.Helper()
+	s := newSpy(store)
 	return a.managerOf(s.store(), a.opts), s
 }
 

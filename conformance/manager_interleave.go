@@ -17,14 +17,13 @@ type duel struct {
 	check func(when string, err error, late bool)
 }
 
-// atEveryStep runs a duel for every store call that the slow request makes, with
-// the other request just before that call; the last time, after all of them. m
-// is the server of the slow request.
-func (a *app) atEveryStep(what string, begin func(m *session.Manager) duel) {
+// atEveryStep runs a duel for every store call that the slow request makes on
+// the store of spy, with the other request just before that call; the last time,
+// after all of them.
+func (a *app) atEveryStep(spy *spy, what string, begin func() duel) {
 	a.Helper()
-	m, spy := a.spied()
 	for k := 1; k <= 100; k++ {
-		d := begin(m)
+		d := begin()
 		late := true
 		spy.reset(func(c storeCall) error {
 			if c.n == k && late {
@@ -100,13 +99,14 @@ var slowRequests = []struct {
 
 func logoutAtEveryStep(a *app) {
 	far, separate := a.server(), a.separate()
+	m, spy := a.spied()
 	for _, r := range slowRequests {
 		for _, conflict := range []bool{false, true} {
 			what := r.name
 			if conflict {
 				what += " after a conflict"
 			}
-			a.atEveryStep(what, func(m *session.Manager) duel {
+			a.atEveryStep(spy, what, func() duel {
 				s := a.visitOf(far, "ada")
 				id := s.ID()
 				slow, logout := a.load(m, id), a.load(far, id)
@@ -150,9 +150,10 @@ func logoutAtEveryStep(a *app) {
 // saveAtEveryStep saves another attribute while a request is slow.
 func saveAtEveryStep(a *app) {
 	far := a.server()
+	m, spy := a.spied()
 	for _, r := range slowRequests {
 		for _, by := range []string{"Save", "Update"} {
-			a.atEveryStep(r.name, func(m *session.Manager) duel {
+			a.atEveryStep(spy, r.name, func() duel {
 				s := a.visitOf(far, "ada")
 				id := s.ID()
 				slow, quick := a.load(m, id), a.load(far, id)

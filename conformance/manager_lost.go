@@ -21,8 +21,10 @@ type trial struct {
 	*app
 	far *session.Manager // whose calls suffer none
 	m   *session.Manager
-	s   *session.Session // of ada, red, with the counter at 1, loaded by m
+	s   *session.Session // red, with the counter at 1, loaded by m
 	old session.ID       // of s as it was loaded
+
+	user string // of s; nobody else's, so that no two trials share an index entry
 
 	when   string
 	loss   loss
@@ -41,30 +43,30 @@ var lossyRequests = []struct {
 }{
 	{"a save",
 		func(t *trial) error { return t.setSave(t.s, colorKey, "blue") },
-		func(t *trial) { t.need(t.when, t.err); t.lives(t.old, "ada", "blue", 1); t.lie(1) }},
+		func(t *trial) { t.need(t.when, t.err); t.lives(t.old, t.user, "blue", 1); t.lie(1) }},
 	{"a save of the user",
-		func(t *trial) error { return t.setSave(t.s, userKey, "bob") },
-		func(t *trial) { t.need(t.when, t.err); t.lives(t.old, "bob", "red", 1); t.lie(1) }},
+		func(t *trial) error { return t.setSave(t.s, userKey, t.user+"2") },
+		func(t *trial) { t.need(t.when, t.err); t.lives(t.old, t.user+"2", "red", 1); t.lie(1) }},
 	{"two saves",
 		func(t *trial) error {
-			return errors.Join(t.setSave(t.s, userKey, "bob"), t.setSave(t.s, colorKey, "blue"))
+			return errors.Join(t.setSave(t.s, userKey, t.user+"2"), t.setSave(t.s, colorKey, "blue"))
 		},
-		func(t *trial) { t.need(t.when, t.err); t.lives(t.old, "bob", "blue", 1); t.lie(1) }},
+		func(t *trial) { t.need(t.when, t.err); t.lives(t.old, t.user+"2", "blue", 1); t.lie(1) }},
 	{"an update",
 		func(t *trial) error { return t.m.Update(t.Context(), t.old, increment) },
 		func(t *trial) {
 			if t.method == "Load" { // nothing was begun
 				t.failed()
-				t.lives(t.old, "ada", "red", 1)
+				t.lives(t.old, t.user, "red", 1)
 				return
 			}
 			t.need(t.when, t.err)
-			t.lives(t.old, "ada", "red", 2)
+			t.lives(t.old, t.user, "red", 2)
 			t.lie(1)
 		}},
 	{"a touch",
 		func(t *trial) error { return t.s.Save(t.Context()) },
-		func(t *trial) { t.need(t.when, t.err); t.lives(t.old, "ada", "red", 1); t.lie(1) }},
+		func(t *trial) { t.need(t.when, t.err); t.lives(t.old, t.user, "red", 1); t.lie(1) }},
 	{"a renewal",
 		func(t *trial) error { return errors.Join(colorKey.Set(t.s, "blue"), t.s.Renew(t.Context())) },
 		func(t *trial) {
@@ -78,7 +80,7 @@ var lossyRequests = []struct {
 				return
 			}
 			t.need(t.when, t.err)
-			t.lives(t.s.ID(), "ada", "blue", 1)
+			t.lives(t.s.ID(), t.user, "blue", 1)
 			t.lie(1)
 		}},
 	{"a logout",
@@ -89,7 +91,7 @@ var lossyRequests = []struct {
 		func(t *trial) {
 			if t.method == "Load" { // where the index is apart
 				t.failed()
-				t.lives(t.old, "ada", "red", 1)
+				t.lives(t.old, t.user, "red", 1)
 				return
 			}
 			t.need(t.when, t.err)
@@ -99,18 +101,18 @@ var lossyRequests = []struct {
 	{"a first save",
 		func(t *trial) error {
 			t.s = t.m.NewSession()
-			return errors.Join(countKey.Set(t.s, 1), userKey.Set(t.s, "bob"), t.setSave(t.s, colorKey, "blue"))
+			return errors.Join(countKey.Set(t.s, 1), userKey.Set(t.s, t.user+"2"), t.setSave(t.s, colorKey, "blue"))
 		},
-		func(t *trial) { t.need(t.when, t.err); t.lives(t.s.ID(), "bob", "blue", 1); t.lie(2) }},
+		func(t *trial) { t.need(t.when, t.err); t.lives(t.s.ID(), t.user+"2", "blue", 1); t.lie(2) }},
 	{"a first save under an id that is known",
 		func(t *trial) error {
 			t.s = t.m.NewSession()
 			t.old = t.s.ID()
-			return errors.Join(countKey.Set(t.s, 1), userKey.Set(t.s, "bob"), t.setSave(t.s, colorKey, "blue"))
+			return errors.Join(countKey.Set(t.s, 1), userKey.Set(t.s, t.user+"2"), t.setSave(t.s, colorKey, "blue"))
 		},
 		func(t *trial) {
 			t.need(t.when, t.err)
-			t.lives(t.old, "bob", "blue", 1)
+			t.lives(t.old, t.user+"2", "blue", 1)
 			if t.s.ID() != t.old {
 				t.fail("%s: the id has changed", t.when)
 			}
@@ -120,11 +122,12 @@ var lossyRequests = []struct {
 
 func oneCallLost(a *app) {
 	far := a.server()
+	m, spy := a.spied()
 	for _, r := range lossyRequests {
 		for _, l := range []loss{requestLost, answerLost, requestLate} {
 			for k := 1; ; k++ {
-				t := a.begin(far)
-				if k > 100 || !t.lose(r.run, l, k) {
+				t := a.begin(far, m)
+				if k > 100 || !t.lose(spy, r.run, l, k) {
 					break
 				}
 				t.when = fmt.Sprintf("%s whose store call %d, %s, suffered: %s", r.name, k, t.method, l)
@@ -135,12 +138,12 @@ func oneCallLost(a *app) {
 }
 
 // begin makes the session of a trial.
-func (a *app) begin(far *session.Manager) *trial {
+func (a *app) begin(far, m *session.Manager) *trial {
 	a.Helper()
-	t := &trial{app: a, far: far}
+	t := &trial{app: a, far: far, m: m, user: a.token(10)}
 	t.before, _ = a.things()
 	s := far.NewSession()
-	a.need("Set", errors.Join(userKey.Set(s, "ada"), colorKey.Set(s, "red"), countKey.Set(s, 1)))
+	a.need("Set", errors.Join(userKey.Set(s, t.user), colorKey.Set(s, "red"), countKey.Set(s, 1)))
 	a.save(s)
 	now, _ := a.things()
 	t.one, t.old = now-t.before, s.ID()
@@ -150,10 +153,9 @@ func (a *app) begin(far *session.Manager) *trial {
 
 // lose makes the request, whose k-th call suffers, and reports whether it makes
 // so many.
-func (t *trial) lose(run func(*trial) error, l loss, k int) bool {
+func (t *trial) lose(spy *spy, run func(*trial) error, l loss, k int) bool {
 	t.Helper()
-	m, spy := t.spied()
-	t.m, t.s, t.loss = m, t.load(m, t.old), l
+	t.s, t.loss = t.load(t.m, t.old), l
 	hit := func(c storeCall) bool {
 		if c.n != k || t.method != "" || l == requestLate && c.method == "Load" {
 			return false
@@ -203,10 +205,9 @@ func (t *trial) lives(id session.ID, user, color string, count int64) {
 // Create that comes after it was given up may leave one that nobody has the id of.
 func (t *trial) lie(sessions int) {
 	t.Helper()
-	if t.method == "Create" && t.loss == requestLate {
-		sessions++
+	if t.method != "Create" || t.loss != requestLate {
+		t.sameThings(t.before+sessions*t.one, t.when)
 	}
-	t.sameThings(t.before+sessions*t.one, t.when)
 }
 
 // failed demands an error that leaves no doubt.

@@ -93,10 +93,11 @@ func renewingKeepsTheIndexEntry(a *app) {
 	things, _ := a.things()
 	a.need("Renew", s.Renew(a.Context()))
 	a.finds(m[1], "user", "ada", s)
-	a.need("Set", userKey.Set(s, "bob"))
+	a.need("Set", userKey.Set(s, "eve"))
 	a.need("Renew", s.Renew(a.Context()))
 	a.finds(m[1], "user", "ada")
-	a.finds(m[1], "user", "bob", s, other)
+	a.finds(m[1], "user", "eve", s)
+	a.finds(m[1], "user", "bob", other)
 	a.sameThings(things, "after renewals")
 }
 

@@ -57,7 +57,8 @@ func ofTwoRenewalsOneWins(a *app) {
 
 func renewalAtEveryStep(a *app) {
 	far := a.server()
-	a.atEveryStep("renewal", func(m *session.Manager) duel {
+	m, spy := a.spied()
+	a.atEveryStep(spy, "renewal", func() duel {
 		s := a.visitOf(far, "ada")
 		old := s.ID()
 		things, _ := a.things()

@@ -16,7 +16,7 @@ import (
 // Was. Its Raw shows the index, so that the cases see what is left behind.
 func TestSeparateIndex(t *testing.T) {
 	d, env := newTwin()
-	separateTwin(d)
+	separateTwin(d, nil)
 	var ran atomic.Int64
 	for _, c := range managerCases() {
 		t.Run(c.name, func(t *testing.T) {
@@ -29,36 +29,42 @@ func TestSeparateIndex(t *testing.T) {
 	t.Logf("%d cases ran", ran.Load())
 }
 
-// separateTwin makes d a driver of separateStores.
-func separateTwin(d *twin) {
+// separateTwin makes d a driver of separateStores. The fault, if there is one,
+// changes what they do to the index.
+func separateTwin(d *twin, fault func(method string, rec *driver.Record)) {
+	if fault == nil {
+		fault = func(string, *driver.Record) {}
+	}
 	d.open = func(ctx context.Context, _ driver.OpenOptions, w *world, next openNext) (driver.Store, error) {
 		s, err := next(ctx)
 		if err != nil {
 			return nil, err
 		}
-		return separateStore{twinStore: s.(twinStore), w: w}, nil
+		return separateStore{twinStore: s.(twinStore), w: w, fault: fault}, nil
 	}
 }
 
 type separateStore struct {
 	twinStore
 	separateMark
-	w *world
+	w     *world
+	fault func(method string, rec *driver.Record)
 }
 
 func entry(field, digest, key string) string { return fmt.Sprintf("ix %s %s %s", field, digest, key) }
 
-// move drops the entries of was and adds those of index, if the call that it
-// belongs to was applied.
-func (s separateStore) move(key string, was, index map[string]string, err error) {
+// move drops the entries of rec.Was and adds those of rec.Index, if the call that
+// it belongs to was applied.
+func (s separateStore) move(method string, rec driver.Record, err error) {
 	if err != nil {
 		return
 	}
-	for f, d := range was {
-		delete(s.w.left, entry(f, d, key))
+	s.fault(method, &rec)
+	for f, d := range rec.Was {
+		delete(s.w.left, entry(f, d, rec.Key))
 	}
-	for f, d := range index {
-		s.w.left[entry(f, d, key)] = nil
+	for f, d := range rec.Index {
+		s.w.left[entry(f, d, rec.Key)] = nil
 	}
 }
 
@@ -66,7 +72,8 @@ func (s separateStore) Create(ctx context.Context, rec driver.Record) (driver.Ve
 	s.w.mu.Lock()
 	defer s.w.mu.Unlock()
 	v, err := s.twinStore.Create(ctx, rec)
-	s.move(rec.Key, nil, rec.Index, err)
+	rec.Was = nil
+	s.move("Create", rec, err)
 	return v, err
 }
 
@@ -74,7 +81,7 @@ func (s separateStore) Replace(ctx context.Context, rec driver.Record, old drive
 	s.w.mu.Lock()
 	defer s.w.mu.Unlock()
 	v, err := s.twinStore.Replace(ctx, rec, old)
-	s.move(rec.Key, rec.Was, rec.Index, err)
+	s.move("Replace", rec, err)
 	return v, err
 }
 
@@ -82,7 +89,7 @@ func (s separateStore) Touch(ctx context.Context, rec driver.Record, old driver.
 	s.w.mu.Lock()
 	defer s.w.mu.Unlock()
 	v, err := s.twinStore.Touch(ctx, rec, old)
-	s.move(rec.Key, rec.Was, rec.Index, err)
+	s.move("Touch", rec, err)
 	return v, err
 }
 
@@ -90,7 +97,8 @@ func (s separateStore) Delete(ctx context.Context, rec driver.Record, old driver
 	s.w.mu.Lock()
 	defer s.w.mu.Unlock()
 	err := s.twinStore.Delete(ctx, rec, old)
-	s.move(rec.Key, rec.Was, nil, err)
+	rec.Index = nil
+	s.move("Delete", rec, err)
 	return err
 }
 
@@ -133,5 +141,27 @@ func (s separateStore) Search(ctx context.Context, field, digest string) recordS
 				return
 			}
 		}
+	}
+}
+
+// Faults of indexes that lie apart.
+func init() {
+	for _, f := range []struct {
+		name, caughtBy, method string
+		change                 func(rec *driver.Record)
+	}{
+		{"a separate index keeps old values", "Finding/FollowsTheAttribute", "Replace", func(rec *driver.Record) { rec.Was = nil }},
+		{"a separate index loses entries at every save", "Finding/UnrelatedChangeKeepsTheEntry", "Replace", func(rec *driver.Record) { rec.Index = nil }},
+		{"a separate index loses entries at every touch", "Touching/KeepsTheIndexEntry", "Touch", func(rec *driver.Record) { rec.Index = nil }},
+		{"a separate index keeps what was renewed", "Renewing/KeepsTheIndexEntry", "Delete", func(rec *driver.Record) { rec.Was = nil }},
+		{"a separate index keeps what was destroyed", "Finding/EndedSessionsLeaveNoEntry", "Delete", func(rec *driver.Record) { rec.Was = nil }},
+	} {
+		mutants = append(mutants, mutant{name: f.name, caughtBy: f.caughtBy, driver: func(t *twin) {
+			separateTwin(t, func(method string, rec *driver.Record) {
+				if method == f.method {
+					f.change(rec)
+				}
+			})
+		}})
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/websession/websession/session"
+	"github.com/websession/websession/session/driver"
 	"github.com/websession/websession/session/memory"
 )
 
@@ -24,9 +25,11 @@ func modelCases() []testCase {
 // randomRequests makes the same random requests to the driver's Manager and to
 // one on session/memory, and compares what each of them observes.
 func randomRequests(a *app) {
+	store := a.open()
+	can := supported{a.has("Purger"), a.has("Search"), a.has("Scanner")}
 	for range a.scale(100, 4) {
 		seed := a.rng.Uint64()
-		mo := newModel(a, seed)
+		mo := newModel(a, store, can, seed)
 		for n := range 200 {
 			if !mo.step(n) {
 				a.Logf("the requests were, with seed %d of the sequence:\n%s", seed, strings.Join(mo.log, "\n"))
@@ -51,16 +54,16 @@ type model struct {
 	close  func()
 	log    []string
 	number int64 // makes values unique
-	purges bool
-	finds  bool
-	lists  bool
+	can    supported
 }
 
-func newModel(a *app, seed uint64) *model {
-	mo := &model{app: a, rng: rand.New(rand.NewPCG(seed, 4)),
-		purges: a.has("Purger"), finds: a.has("Search"), lists: a.has("Scanner")}
+// supported is what the driver's store can do.
+type supported struct{ purges, finds, lists bool }
+
+func newModel(a *app, store driver.Store, can supported, seed uint64) *model {
+	mo := &model{app: a, rng: rand.New(rand.NewPCG(seed, 4)), can: can}
 	reference := a.managerOf(memory.New(), a.opts)
-	mo.sides = [2]*side{{m: a.server()}, {m: reference}}
+	mo.sides = [2]*side{{m: a.managerOf(store, a.opts)}, {m: reference}}
 	mo.close = func() {
 		// The next sequence finds an empty place.
 		for _, id := range mo.sides[0].ids {
@@ -144,13 +147,13 @@ func (mo *model) choose() (string, func(*side) string) {
 	case 6:
 		return "purge", func(sd *side) string {
 			n, err := sd.m.Purge(ctx)
-			if !mo.purges {
+			if !mo.can.purges {
 				n = 0 // memory purges, this store expires records by itself
 			}
 			return outcome(err) + fmt.Sprint(n)
 		}
 	case 7:
-		if !mo.finds {
+		if !mo.can.finds {
 			break
 		}
 		if r.IntN(6) == 0 {
@@ -171,7 +174,7 @@ func (mo *model) choose() (string, func(*side) string) {
 			return strings.Join(found, " ")
 		}
 	case 8:
-		if !mo.lists {
+		if !mo.can.lists {
 			break
 		}
 		return "list", func(sd *side) string {
