@@ -20,10 +20,11 @@ test: check deps ## everything, as .ci/run does it: about five minutes
 short: ## the tests that need nothing but Go: below a minute
 	go test -short ./...
 
-check: ## gofmt, go vet, staticcheck
+check: ## gofmt, go vet, staticcheck, other systems
 	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); test -z "$$unformatted" || { echo "gofmt would change: $$unformatted"; exit 1; }
 	go vet ./...
 	go run $(STATICCHECK) ./...
+	@for os in windows darwin; do echo GOOS=$$os go vet ./file; GOOS=$$os go build ./... && GOOS=$$os go vet ./file || exit 1; done
 
 deps: ## installs what the tests need: on Debian, as root
 	@sh .ci/install

@@ -17,15 +17,20 @@ import (
 
 func init() {
 	children["full disk"] = func(args []string) error { return fullDisk(args[0]) }
+	children["read-only disk"] = func(args []string) error { return readOnlyDisk(args[0]) }
 	children["file size"] = func(args []string) error { return fileSize(args[0]) }
 }
 
 const refused = "mount refused: "
 
-// A full disk, on a small file system that only the child sees.
-func TestFullDisk(t *testing.T) {
-	t.Parallel()
-	p := child("full disk", t.TempDir())
+// A full disk, and one that has become read-only, as disks do that fail.
+func TestFullDisk(t *testing.T)     { t.Parallel(); onSmallDisk(t, "full disk") }
+func TestReadOnlyDisk(t *testing.T) { t.Parallel(); onSmallDisk(t, "read-only disk") }
+
+// onSmallDisk runs a child that may mount a small file system that nobody else
+// sees.
+func onSmallDisk(t *testing.T, name string) {
+	p := child(name, t.TempDir())
 	p.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
 	if uid := os.Geteuid(); uid != 0 {
 		p.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
@@ -41,12 +46,20 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-func fullDisk(dir string) error {
-	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
+func mountSmallDisk(dir string) error {
+	err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, "")
+	if err == nil {
+		err = syscall.Mount("none", dir, "tmpfs", 0, "size=256k")
+	}
+	if err != nil {
 		return errors.New(refused + err.Error())
 	}
-	if err := syscall.Mount("none", dir, "tmpfs", 0, "size=256k"); err != nil {
-		return errors.New(refused + err.Error())
+	return nil
+}
+
+func fullDisk(dir string) error {
+	if err := mountSmallDisk(dir); err != nil {
+		return err
 	}
 	s, err := New(dir, &Options{Durability: DurabilityFull})
 	if err != nil {
@@ -105,6 +118,61 @@ func keptOut(s *Store, rec driver.Record, v driver.Version, want error) error {
 		return fmt.Errorf("load: %v", err)
 	}
 	return nil
+}
+
+func readOnlyDisk(dir string) error {
+	if err := mountSmallDisk(dir); err != nil {
+		return err
+	}
+	remount := func(flags uintptr) error {
+		return syscall.Mount("none", dir, "", syscall.MS_REMOUNT|flags, "")
+	}
+	s, err := New(dir, &Options{Durability: DurabilityFull})
+	if err != nil {
+		return err
+	}
+	old := expiring("k", past)
+	old.Data = []byte("old")
+	v, err := s.Create(ctx, old)
+	if err != nil {
+		return err
+	}
+	if err = remount(syscall.MS_RDONLY); err != nil {
+		return errors.New(refused + err.Error())
+	}
+	if err = keptOut(s, record("k", "new"), v, syscall.EROFS); err != nil {
+		return err
+	}
+	for _, version := range []driver.Version{v, ""} { // nobody is logged out, and the answer says so
+		if err = s.Delete(ctx, old, version); !errors.Is(err, syscall.EROFS) || !driver.WasNotApplied(err) {
+			return fmt.Errorf("delete: %v", err)
+		}
+	}
+	if n, err := s.Purge(ctx, now, 10); n != 0 || !errors.Is(err, syscall.EROFS) {
+		return fmt.Errorf("purge: %d, %v", n, err)
+	}
+	n := 0
+	for _, err := range s.Scan(ctx) {
+		if n++; err != nil {
+			return err
+		}
+	}
+	if _, err = s.Ping(ctx); err != nil || n != 1 {
+		return fmt.Errorf("ping: %v; scanned %d", err, n)
+	}
+	for _, folder := range []string{dir, dir + "/new"} {
+		_, err = New(folder, nil)
+		if !errors.Is(err, syscall.EROFS) || !strings.Contains(err.Error(), "read-only file system") || !strings.Contains(err.Error(), folder) {
+			return fmt.Errorf("open of %s: %v", folder, err)
+		}
+	}
+	if err = remount(0); err != nil {
+		return err
+	}
+	if v, err = s.Replace(ctx, record("k", "new"), v); err != nil { // as if nothing had been
+		return err
+	}
+	return s.Delete(ctx, old, v)
 }
 
 // A write that ends in the middle, which needs no right to mount.

@@ -74,6 +74,50 @@ func TestSyncs(t *testing.T) {
 	}
 }
 
+// A file is whole when it is synced, and not yet in its place; a folder is synced
+// after the rename or the removal that it is synced for.
+func TestSyncsInOrder(t *testing.T) {
+	s := newStore(t, t.TempDir(), DurabilityFull)
+	var steps []string
+	state := func() string {
+		rec, _, err := s.Load(ctx, "k")
+		if err == driver.ErrNotFound {
+			return "nothing"
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		return string(rec.Data)
+	}
+	syncs(s, func(what string) error {
+		written := ""
+		if what == "file" {
+			left := names(t, filepath.Join(s.directory, tempFolder))
+			b, err := os.ReadFile(filepath.Join(s.directory, tempFolder, left[0]))
+			if err != nil || len(left) != 1 {
+				t.Fatal(left, err)
+			}
+			_, rec, err := parse(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			written = " " + string(rec.Data)
+		}
+		steps = append(steps, what+written+" at "+state())
+		return nil
+	})
+	v := create(t, s, record("k", "old"))
+	if _, err := s.Replace(ctx, record("k", "new"), v); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Delete(ctx, record("k", ""), ""); err != nil {
+		t.Fatal(err)
+	}
+	want := "file old at nothing, root at nothing, folder at old, file new at old, folder at new, folder at nothing"
+	if got := strings.Join(steps, ", "); got != want {
+		t.Fatalf("got  %s\nwant %s", got, want)
+	}
+}
+
 // A store that found the folder of a record there does not trust that it was
 // synced.
 func TestFullSyncsFolderOfCrashedMaker(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"runtime"
 	"strings"
 
 	"github.com/websession/websession/session/driver"
@@ -11,7 +12,8 @@ import (
 
 func init() { driver.Register(Driver{}) }
 
-// Durability says which writes survive a power cut. Deletions always do.
+// Durability says which writes survive a power cut. Deletions always do, except
+// on Windows where a folder cannot be flushed.
 type Durability string
 
 const (
@@ -24,7 +26,8 @@ const (
 	// lost or come back in an older state. This is the default.
 	DurabilityFile Durability = "file"
 
-	// DurabilityFull: a write that was answered survives.
+	// DurabilityFull: a write that was answered survives. The file is synced, put
+	// into its place, and then its folder is synced.
 	DurabilityFull Durability = "full"
 )
 
@@ -50,8 +53,8 @@ func (Driver) Configure(d *driver.Decoder) (driver.Connector, error) {
 	return c, nil
 }
 
-// ParseURL implements driver.URLParser: file:///folder and
-// file://localhost/folder.
+// ParseURL implements driver.URLParser: file:///folder,
+// file://localhost/folder, and on Windows file:///C:/folder.
 func (Driver) ParseURL(u *url.URL) (map[string]any, error) {
 	switch {
 	case u.User != nil:
@@ -65,7 +68,15 @@ func (Driver) ParseURL(u *url.URL) (map[string]any, error) {
 	case u.Fragment != "":
 		return nil, errors.New("a file URL has no fragment: write %23 for # in a path")
 	}
-	return map[string]any{"Directory": u.Path}, nil
+	return map[string]any{"Directory": folderOf(u.Path, runtime.GOOS)}, nil
+}
+
+// folderOf answers the folder that the path of a URL names.
+func folderOf(path, system string) string {
+	if system == "windows" && len(path) > 2 && path[2] == ':' { // "/C:/folder"
+		return path[1:]
+	}
+	return path
 }
 
 type connector struct {

@@ -63,7 +63,7 @@ type way struct {
 
 func benchRecord(key string, size int) driver.Record {
 	return driver.Record{
-		Key:     strings.Repeat(key, 43),
+		Key:     key,
 		Data:    make([]byte, size),
 		Expires: time.UnixMilli(1900000000000).UTC(),
 		Index:   map[string]string{"user": strings.Repeat("d", 43)},
@@ -74,7 +74,7 @@ func BenchmarkLoad(b *testing.B) {
 	for _, size := range []int{2 << 10, 64 << 10} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
 			s := newStore(b, b.TempDir(), DurabilityNone)
-			rec := benchRecord("k", size)
+			rec := benchRecord(strings.Repeat("k", 43), size)
 			create(b, s, rec)
 			path := placeOf(rec.Key).path
 			full := filepath.Join(s.directory, path)
@@ -91,7 +91,7 @@ func BenchmarkReplace(b *testing.B) {
 	for _, d := range []Durability{DurabilityNone, DurabilityFile, DurabilityFull} {
 		b.Run(string(d), func(b *testing.B) {
 			s := newStore(b, b.TempDir(), d)
-			rec, other := benchRecord("k", 2<<10), benchRecord("b", 2<<10)
+			rec, other := benchRecord(strings.Repeat("k", 43), 2<<10), benchRecord(strings.Repeat("b", 43), 2<<10)
 			version := create(b, s, rec)
 			create(b, s, other)
 			encoded := mustEncode(b, other)

@@ -41,7 +41,7 @@ func open(ctx context.Context, directory string, d Durability, warn func(string)
 		directory:  directory,
 		durability: d,
 		warn:       warn,
-		sync:       (*os.File).Sync,
+		sync:       flush,
 		purging:    make(chan struct{}, 1),
 		done:       make(chan struct{}),
 	}
@@ -74,7 +74,7 @@ func open(ctx context.Context, directory string, d Durability, warn func(string)
 func (s *Store) openRoot() (made bool, err error) {
 	info, err := os.Stat(s.directory)
 	if errors.Is(err, fs.ErrNotExist) {
-		if _, err = os.Lstat(s.directory); err == nil {
+		if link, err := os.Lstat(s.directory); err == nil && link.Mode().Type() == fs.ModeSymlink {
 			return false, errors.New("it is a symbolic link to nothing")
 		}
 		if _, err = os.Stat(filepath.Dir(s.directory)); err != nil {
@@ -82,7 +82,10 @@ func (s *Store) openRoot() (made bool, err error) {
 		}
 		if err = os.Mkdir(s.directory, 0o700); err == nil {
 			made = true
-			if err = os.Chmod(s.directory, 0o700); err != nil {
+			if hasModes {
+				err = os.Chmod(s.directory, 0o700)
+			}
+			if err != nil {
 				return made, err
 			}
 		} else if !errors.Is(err, fs.ErrExist) { // else another process was faster
@@ -156,15 +159,28 @@ func (s *Store) prepare(ctx context.Context) (made []string, err error) {
 }
 
 // warnings answers what should be changed about the folder.
-func (s *Store) warnings() []string {
+func (s *Store) warnings() (list []string) {
 	info, err := s.dir.Stat()
 	if err != nil {
 		return nil // Ping says more
 	}
-	if perm := info.Mode().Perm(); perm&0o077 != 0 {
-		return []string{fmt.Sprintf("The mode of the session folder %q is %04o: it should be 0700, so that only its owner can enter.", s.directory, perm)}
+	if perm := info.Mode().Perm(); hasModes && perm&0o077 != 0 {
+		list = append(list, fmt.Sprintf("The mode of the session folder %q is %04o: it should be 0700, so that only its owner can enter.", s.directory, perm))
 	}
-	return nil
+	if w := s.medium().warning(s.directory); w != "" {
+		list = append(list, w)
+	}
+	return list
+}
+
+// medium answers what the folder lies on. A system that does not say is no
+// reason to fail.
+func (s *Store) medium() medium {
+	m, err := mediumOf(s.dir)
+	if err != nil {
+		return medium{}
+	}
+	return m
 }
 
 // remarkForeign tells people once that something is not ours.
@@ -194,9 +210,9 @@ func (s *Store) Ping(ctx context.Context) (driver.Info, error) {
 	if err != nil || !os.SameFile(mine, named) {
 		return driver.Info{}, fail(op, fmt.Sprintf("folder %q", s.directory), errGone)
 	}
-	return driver.Info{
-		Server:   "file system",
-		Facts:    map[string]string{"directory": s.directory, "durability": string(s.durability)},
-		Warnings: s.warnings(),
-	}, nil
+	facts := map[string]string{"directory": s.directory, "durability": string(s.durability)}
+	if m := s.medium().String(); m != "" {
+		facts["file system"] = m
+	}
+	return driver.Info{Server: "file system", Facts: facts, Warnings: s.warnings()}, nil
 }

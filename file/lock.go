@@ -40,6 +40,7 @@ func (s *Store) lock(ctx context.Context, op string, stripe byte) (*os.File, err
 }
 
 func (s *Store) unlock(stripe byte, f *os.File) {
+	releaseLock(f)
 	f.Close()
 	<-s.stripes[stripe]
 }
@@ -61,7 +62,7 @@ func (s *Store) flock(ctx context.Context, op string, stripe byte) (*os.File, er
 		case err == nil && !ok: // somebody has it
 		case err == nil && !info.Mode().IsRegular():
 			err = errNotFile
-		case err == nil && linked(info):
+		case err == nil && s.linked(lockFolder+"/"+name, info):
 			return f, nil
 		case err == nil: // somebody removed the file, and others may lock another one by now
 			f.Close()

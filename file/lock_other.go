@@ -1,4 +1,4 @@
-//go:build !unix || aix || solaris
+//go:build aix || solaris || (!unix && !windows)
 
 package file
 
@@ -11,8 +11,12 @@ import (
 const nonBlock = 0
 
 // supported reports why this system cannot be used.
-func supported() error { return errors.New("not supported yet on this system") }
+func supported() error { return errors.New("this system has no locks that the store can use") }
 
-func tryLock(*os.File) (bool, error) { return false, errors.ErrUnsupported }
-func linked(fs.FileInfo) bool        { return true }
-func ownerOf(fs.FileInfo) *owner     { return nil }
+const hasModes = true
+
+func flush(f *os.File) error                     { return f.Sync() }
+func tryLock(*os.File) (bool, error)             { return false, errors.ErrUnsupported }
+func releaseLock(*os.File)                       {}
+func (s *Store) linked(string, fs.FileInfo) bool { return true }
+func ownerOf(fs.FileInfo) *owner                 { return nil }

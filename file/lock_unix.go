@@ -14,6 +14,13 @@ const nonBlock = syscall.O_NONBLOCK
 // supported reports why this system cannot be used.
 func supported() error { return nil }
 
+// hasModes says that the mode of a file keeps others out.
+const hasModes = true
+
+// flush makes what was written to a file, or to the names in a folder, survive a
+// power cut.
+func flush(f *os.File) error { return f.Sync() }
+
 // tryLock takes the exclusive lock of a file, unless somebody has it. Closing
 // the file gives it back.
 func tryLock(f *os.File) (bool, error) {
@@ -30,8 +37,11 @@ func tryLock(f *os.File) (bool, error) {
 	}
 }
 
-// linked reports whether an open file still has a name.
-func linked(info fs.FileInfo) bool {
+// releaseLock gives back a lock before its file is closed, where that matters.
+func releaseLock(*os.File) {}
+
+// linked reports whether an open file still has its name, or another.
+func (s *Store) linked(_ string, info fs.FileInfo) bool {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	return !ok || st.Nlink > 0
 }

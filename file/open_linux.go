@@ -16,13 +16,10 @@ func (s *Store) openIn(folder, name string, flag int) (*os.File, error) {
 	}
 	fd, err := openat(dir, name, flag|syscall.O_NOCTTY|strict)
 	syscall.Close(dir)
-	switch err {
-	case nil:
-		return os.NewFile(uintptr(fd), "session"), nil
-	case syscall.ELOOP, syscall.ENXIO, syscall.ENODEV, syscall.EISDIR: // a link, a socket, a device, a folder
-		return nil, errNotFile
+	if err != nil {
+		return nil, fileError(err)
 	}
-	return nil, err
+	return os.NewFile(uintptr(fd), "session"), nil
 }
 
 // openFolder opens a folder below the root.
@@ -32,6 +29,46 @@ func (s *Store) openFolder(name string) (*os.File, error) {
 		return nil, folderError(err)
 	}
 	return os.NewFile(uintptr(fd), "folder"), nil
+}
+
+// readFront reads the beginning of the file at p, which lies in dir, and answers
+// how much that is, and the size of the file.
+func (s *Store) readFront(dir *os.File, p place, b []byte) (n int, size int64, err error) {
+	fd, err := openat(int(dir.Fd()), p.name(), syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY|strict)
+	if err != nil {
+		return 0, 0, fileError(err)
+	}
+	defer syscall.Close(fd)
+	var st syscall.Stat_t
+	if err = syscall.Fstat(fd, &st); err != nil {
+		return 0, 0, err
+	}
+	if st.Mode&syscall.S_IFMT != syscall.S_IFREG {
+		return 0, 0, errNotFile
+	}
+	want := int(min(st.Size, int64(len(b))))
+	for n < want {
+		m, err := syscall.Read(fd, b[n:want])
+		switch {
+		case err == syscall.EINTR:
+		case err != nil:
+			return 0, 0, err
+		case m == 0: // somebody cut it
+			return 0, 0, errSize
+		default:
+			n += m
+		}
+	}
+	return n, st.Size, nil
+}
+
+// fileError tells what is no regular file from what cannot be opened.
+func fileError(err error) error {
+	switch err {
+	case syscall.ELOOP, syscall.ENXIO, syscall.ENODEV, syscall.EISDIR: // a link, a socket, a device, a folder
+		return errNotFile
+	}
+	return err
 }
 
 func folderError(err error) error {

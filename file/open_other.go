@@ -48,6 +48,18 @@ func (s *Store) openFolder(name string) (*os.File, error) {
 	return s.root.Open(name)
 }
 
+// readFront reads the beginning of the file at p, and answers how much that is,
+// and the size of the file.
+func (s *Store) readFront(_ *os.File, p place, b []byte) (n int, size int64, err error) {
+	f, info, err := s.openFile(p.folder(), p.name())
+	if err != nil {
+		return 0, 0, err
+	}
+	defer f.Close()
+	n = int(min(info.Size(), int64(len(b))))
+	return n, info.Size(), readFull(f, b[:n])
+}
+
 func (s *Store) isFolder(name string) error {
 	info, err := s.root.Lstat(name)
 	if err == nil && !info.IsDir() {

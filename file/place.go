@@ -118,7 +118,7 @@ func (s *Store) openFile(folder, name string) (*os.File, fs.FileInfo, error) {
 
 // adopt gives a new file its mode and owner.
 func (s *Store) adopt(f *os.File, info fs.FileInfo) (err error) {
-	if info.Mode().Perm() != 0o600 {
+	if hasModes && info.Mode().Perm() != 0o600 {
 		err = f.Chmod(0o600)
 	}
 	if err == nil && s.owner != nil {
@@ -136,7 +136,7 @@ func (s *Store) makeFolder(name string) (made bool, err error) {
 		return false, err
 	}
 	info, err := s.root.Lstat(name)
-	if err == nil && info.Mode() != fs.ModeDir|0o700 {
+	if err == nil && hasModes && info.Mode() != fs.ModeDir|0o700 {
 		err = s.root.Chmod(name, 0o700)
 	}
 	if err == nil && s.owner != nil {

@@ -69,8 +69,9 @@ func TestPlantedRecord(t *testing.T) {
 	for kind := range plants {
 		t.Run(strings.ReplaceAll(kind, " ", "_"), func(t *testing.T) {
 			s, dir := fresh(t)
-			v := create(t, s, record("k", "x"))
-			create(t, s, record("other", "y"))
+			anna := map[string]string{"user": "anna"}
+			v := create(t, s, indexed("k", "x", anna))
+			create(t, s, indexed("other", "y", anna))
 			path := filepath.Join(dir, placeOf("k").path)
 			target := filepath.Join(dir, placeOf("k").folder(), "moved") // inside, where os.Root would follow
 			if err := os.Rename(path, target); err != nil {
@@ -82,6 +83,9 @@ func TestPlantedRecord(t *testing.T) {
 				mustNotBeApplied(t, "delete", s.Delete(ctx, record("k", ""), ""), driver.ErrCorrupt)
 				if found := scan(t, s); len(found) != 1 || found["other"] != "y" {
 					t.Errorf("scan: %v", found)
+				}
+				if found := search(t, s, "user", "anna"); len(found) != 1 || found["other"] != "y" {
+					t.Errorf("search: %v", found)
 				}
 				if n := purge(t, s, time.UnixMilli(5e12), 10); n != 1 {
 					t.Errorf("purged %d", n)

@@ -19,16 +19,18 @@ const batch = 256
 func (s *Store) Scan(ctx context.Context) iter.Seq2[driver.Record, error] {
 	return func(yield func(driver.Record, error) bool) {
 		for i := range folders {
-			if !s.scanFolder(ctx, folderName(byte(i)), yield) {
+			if !s.scanFolder(ctx, folderName(byte(i)), s.scanFile, yield) {
 				return
 			}
 		}
 	}
 }
 
-// scanFolder yields the records of a folder, and reports whether to go on. It
-// uses the root only between two yields, so that the loop may close the store.
-func (s *Store) scanFolder(ctx context.Context, folder string, yield func(driver.Record, error) bool) bool {
+// scanFolder yields what read answers for the records of a folder, and reports
+// whether to go on. It uses the root only between two yields, so that the loop
+// may close the store.
+func (s *Store) scanFolder(ctx context.Context, folder string,
+	read func(context.Context, *os.File, place) (driver.Record, error), yield func(driver.Record, error) bool) bool {
 	var l listing
 	defer l.close()
 	for {
@@ -38,7 +40,7 @@ func (s *Store) scanFolder(ctx context.Context, folder string, yield func(driver
 		}
 		var rec driver.Record
 		if err == nil {
-			rec, err = s.scanFile(ctx, place{path: folder + "/" + name})
+			rec, err = read(ctx, l.dir, place{path: folder + "/" + name})
 		}
 		switch {
 		case err == nil:
@@ -47,7 +49,7 @@ func (s *Store) scanFolder(ctx context.Context, folder string, yield func(driver
 			}
 		case isDamage(err):
 			s.remarkForeign()
-		case errors.Is(err, fs.ErrNotExist): // it went meanwhile
+		case err == errNoMatch, errors.Is(err, fs.ErrNotExist): // it went meanwhile
 		default:
 			yield(driver.Record{}, fail("scan", "reading", err))
 			return false
@@ -63,7 +65,7 @@ func (s *Store) nextName(ctx context.Context, folder string, l *listing) (string
 	return s.next(folder, l)
 }
 
-func (s *Store) scanFile(ctx context.Context, p place) (driver.Record, error) {
+func (s *Store) scanFile(ctx context.Context, _ *os.File, p place) (driver.Record, error) {
 	if err := s.enter(ctx); err != nil {
 		return driver.Record{}, err
 	}

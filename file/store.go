@@ -23,7 +23,7 @@ type Store struct {
 	root       *os.Root
 	dir        *os.File               // the same folder
 	owner      *owner                 // of new files; nil: nothing to do
-	sync       func(*os.File) error   // (*os.File).Sync; tests replace it
+	sync       func(*os.File) error   // flush; tests replace it
 	stripes    [folders]chan struct{} // one token each
 	rooted     [folders]bool          // the folder is known to survive a power cut; used with its stripe
 	purging    chan struct{}          // one token, guards cursor
@@ -38,10 +38,11 @@ type Store struct {
 type owner struct{ uid, gid int }
 
 var (
-	_ driver.Store   = (*Store)(nil)
-	_ driver.Scanner = (*Store)(nil)
-	_ driver.Purger  = (*Store)(nil)
-	_ driver.Pinger  = (*Store)(nil)
+	_ driver.Store    = (*Store)(nil)
+	_ driver.Scanner  = (*Store)(nil)
+	_ driver.Searcher = (*Store)(nil)
+	_ driver.Purger   = (*Store)(nil)
+	_ driver.Pinger   = (*Store)(nil)
 )
 
 // enter begins a use of the folder, which ends with s.life.RUnlock.

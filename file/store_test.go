@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -97,16 +98,18 @@ func eachMethod(s *Store, ctx context.Context, v driver.Version, f func(method s
 	f("load", false, err)
 	_, err = s.Ping(ctx)
 	f("ping", false, err)
-	n := 0
-	for rec, err := range s.Scan(ctx) {
-		n++
-		if rec.Key != "" {
-			err = errors.New("a record and an error")
+	for method, all := range map[string]iter.Seq2[driver.Record, error]{"scan": s.Scan(ctx), "search": s.Search(ctx, "f", "d")} {
+		n := 0
+		for rec, err := range all {
+			n++
+			if rec.Key != "" {
+				err = errors.New("a record and an error")
+			}
+			f(method, false, err)
 		}
-		f("scan", false, err)
-	}
-	if n != 1 {
-		f("scan", false, fmt.Errorf("yields %d times", n))
+		if n != 1 {
+			f(method, false, fmt.Errorf("yields %d times", n))
+		}
 	}
 }
 
@@ -198,6 +201,8 @@ func TestNothingStaysOpen(t *testing.T) {
 		break
 	}
 	scan(t, s)
+	for range s.Search(ctx, "f", "d") {
+	}
 	s.Ping(ctx)
 	if n := purge(t, s, time.UnixMilli(5e12), 5); n != 5 {
 		t.Fatalf("purged %d", n)

@@ -235,7 +235,7 @@ func (s *Store) newTemp() (*temp, error) {
 		ok, err := tryLock(f)
 		if ok {
 			var info fs.FileInfo
-			if info, err = f.Stat(); err == nil && linked(info) {
+			if info, err = f.Stat(); err == nil && s.linked(t.path, info) {
 				if err = s.adopt(f, info); err == nil {
 					return t, nil
 				}

@@ -142,9 +142,6 @@ func decodeEnvelope(key string, data []byte) (*envelope, error) {
 	if len(key) != keyLen { // Decode panics on a longer one
 		return corrupt("record of another session")
 	}
-	if len(key) != keyLen {
-		return corrupt("record of another session")
-	}
 	if n, err := base64.RawURLEncoding.Decode(sum[:], []byte(key)); err != nil || n != len(sum) || !bytes.Equal(sum[:], body[2:2+len(sum)]) {
 		return corrupt("record of another session")
 	}
