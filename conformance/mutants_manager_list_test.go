@@ -14,7 +14,9 @@ import (
 func init() {
 	mutants = append(mutants, []mutant{
 		{name: "Search answers a page", caughtBy: "Finding/AllLiveNoneExpired", fault: func(_ *world, m calls, c *calls) {
-			c.search = func(ctx context.Context, field, digest string) recordSeq { return page(m.search(ctx, field, digest), 10) }
+			c.search = func(ctx context.Context, field, digest string) recordSeq {
+				return page(m.search(ctx, field, digest), 10)
+			}
 		}},
 		{name: "Search knows one field", caughtBy: "Finding/TextsAndNumbers", fault: func(_ *world, m calls, c *calls) {
 			c.search = func(ctx context.Context, field, digest string) recordSeq {
@@ -29,7 +31,7 @@ func init() {
 				return m.purge(ctx, before, limit/2)
 			}
 		}},
-		{name: "Purge counts what others deleted", caughtBy: "Purging/TwoAtOnce", fault: func(_ *world, m calls, c *calls) {
+		{name: "two purges count one record", caughtBy: "Purging/TwoAtOnce", fault: func(_ *world, m calls, c *calls) {
 			c.purge = func(ctx context.Context, before time.Time, limit int) (int, error) {
 				n := 0
 				var old []driver.Record
@@ -110,7 +112,7 @@ func init() {
 				return err
 			}
 		}},
-		{name: "a logout during a renewal is forgotten", caughtBy: "Renewing/RenewalAgainstLogout", fault: func(_ *world, m calls, c *calls) {
+		{name: "a logout during a renewal is forgotten", caughtBy: "Concurrency/LogoutAtEveryStepOfARequest", fault: func(_ *world, m calls, c *calls) {
 			c.delete = func(ctx context.Context, rec driver.Record, old driver.Version) error {
 				err := m.delete(ctx, rec, old)
 				if errors.Is(err, driver.ErrNotFound) {
@@ -145,19 +147,6 @@ func init() {
 				w.left["log"] = append(w.left["log"], rec.Data...)
 				w.mu.Unlock()
 				return m.replace(ctx, rec, old)
-			}
-		}},
-		{name: "a write whose answer was lost is applied twice", caughtBy: "Faults/OneCallLost", fault: func(_ *world, m calls, c *calls) {
-			c.replace = func(ctx context.Context, rec driver.Record, old driver.Version) (driver.Version, error) {
-				v, err := m.replace(ctx, rec, old)
-				if err != nil {
-					return v, err
-				}
-				return m.replace(ctx, rec, v) // and nobody but the store knows v
-			}
-			c.touch = func(ctx context.Context, rec driver.Record, old driver.Version) (driver.Version, error) {
-				_, err := m.touch(ctx, rec, old)
-				return "", err
 			}
 		}},
 	}...)
