@@ -3,7 +3,7 @@
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOTESTSUM   = gotest.tools/gotestsum@v1.13.0
 FUZZTIME   ?= 30s
-TESTFLAGS   = -race -shuffle=on -count=1 -timeout=30m
+TESTFLAGS   = -race -shuffle=on -count=1 -timeout=30m -tags=canary
 BUILD       = .build
 
 .PHONY: help test short check deps fuzz allocs prove bench screenshots
@@ -12,10 +12,10 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 test: check deps ## everything, as .ci/run does it: about five minutes
-	@mkdir -p $(BUILD)
-	go run $(GOTESTSUM) --format=pkgname --hide-summary=skipped --jsonfile=$(BUILD)/test.json -- $(TESTFLAGS) ./... || { go run ./internal/proof $(BUILD)/test.json; exit 1; }
+	@mkdir -p $(BUILD); rm -f $(BUILD)/ids
+	WEBSESSION_CANARY=$(CURDIR)/$(BUILD)/ids go run $(GOTESTSUM) --format=pkgname --hide-summary=skipped --jsonfile=$(BUILD)/test.json -- $(TESTFLAGS) ./... || { go run ./internal/proof $(BUILD)/test.json; exit 1; }
 	$(MAKE) --no-print-directory allocs fuzz
-	@go run ./internal/proof $(BUILD)/test.json
+	@go run ./internal/proof -canary $(BUILD)/ids $(BUILD)/test.json
 
 short: ## the tests that need nothing but Go: below a minute
 	go test -short ./...
@@ -38,10 +38,10 @@ fuzz: ## each fuzz target for FUZZTIME
 	done
 
 prove: check deps ## the tests with the full counts; writes docs/proof.md
-	@mkdir -p $(BUILD)
-	WEBSESSION_FULL=1 go run $(GOTESTSUM) --format=pkgname --hide-summary=skipped --jsonfile=$(BUILD)/prove.json -- $(TESTFLAGS) -timeout=3h -v ./... || { go run ./internal/proof $(BUILD)/prove.json; exit 1; }
+	@mkdir -p $(BUILD); rm -f $(BUILD)/ids
+	WEBSESSION_CANARY=$(CURDIR)/$(BUILD)/ids WEBSESSION_FULL=1 go run $(GOTESTSUM) --format=pkgname --hide-summary=skipped --jsonfile=$(BUILD)/prove.json -- $(TESTFLAGS) -timeout=3h -v ./... || { go run ./internal/proof $(BUILD)/prove.json; exit 1; }
 	$(MAKE) --no-print-directory allocs
-	@go run ./internal/proof -write docs/proof.md $(BUILD)/prove.json
+	@go run ./internal/proof -write docs/proof.md -canary $(BUILD)/ids $(BUILD)/prove.json
 
 bench: ## benchmarks; compare only what one run printed
 	go test -run='^$$' -bench=. -benchmem ./session/... ./file/...

@@ -57,7 +57,9 @@ func (h Handle) LogValue() slog.Value { return slog.StringValue(h.short()) }
 func newNativeID() ID {
 	var b [idBytes]byte
 	rand.Read(b[:]) // never fails: crypto/rand
-	return ID(base64.RawURLEncoding.EncodeToString(b[:]))
+	id := ID(base64.RawURLEncoding.EncodeToString(b[:]))
+	noteID(id)
+	return id
 }
 
 // validNativeID reports whether id has the form of one that newNativeID made.

@@ -3,11 +3,15 @@
 // the tests logged into a document, with what is needed to make them again.
 //
 // A figure is a line that a test logs and that begins with "figure: ".
+//
+// With -canary it searches what the run printed for session ids, which a run
+// with the build tag canary wrote into a file, and fails if it finds one.
 package main
 
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -21,12 +25,17 @@ import (
 
 func main() {
 	write := flag.String("write", "", "the document to write")
+	canary := flag.String("canary", "", "a file of session ids, one a line, none of which may have been printed")
 	flag.Parse()
 	if flag.NArg() != 1 {
-		fmt.Fprintln(os.Stderr, "usage: proof [-write FILE] TEST.json")
+		fmt.Fprintln(os.Stderr, "usage: proof [-write FILE] [-canary FILE] TEST.json")
 		os.Exit(2)
 	}
-	if err := run(flag.Arg(0), *write); err != nil {
+	var err error
+	if *canary != "" {
+		err = searchForIDs(*canary, flag.Arg(0))
+	}
+	if err = errors.Join(err, run(flag.Arg(0), *write)); err != nil {
 		fmt.Fprintln(os.Stderr, "proof:", err)
 		os.Exit(1)
 	}
