@@ -174,6 +174,11 @@ func TestOptionsAreChecked(t *testing.T) {
 	require.Error(t, err)
 }
 
+func TestShortestIdle(t *testing.T) {
+	m := newManager(t, memory.New(), &session.Options{Idle: time.Millisecond})
+	stored(t, m)
+}
+
 func TestJanitor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		purged := 0

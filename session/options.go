@@ -89,11 +89,14 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	duration("Idle", &c.Idle, DefaultIdle, maxLife)
 	duration("Absolute", &c.Absolute, DefaultAbsolute, maxLife)
-	touch := NoLimit
-	if c.Idle > 0 {
-		touch = max(c.Idle/10, time.Millisecond)
+	switch {
+	case c.TouchEvery != 0:
+		duration("TouchEvery", &c.TouchEvery, 0, maxLife)
+	case c.Idle > 0:
+		c.TouchEvery = c.Idle / 10
+	default:
+		c.TouchEvery = NoLimit
 	}
-	duration("TouchEvery", &c.TouchEvery, touch, maxLife)
 	if c.Idle > 0 && c.TouchEvery >= c.Idle {
 		faults = append(faults, fmt.Errorf("TouchEvery is %v, not below Idle %v: active sessions would expire", c.TouchEvery, c.Idle))
 	}

@@ -9,8 +9,8 @@ import (
 )
 
 // queue lets the writers of one key through one at a time, first come first
-// served. It spares the store conflicts between requests of one process;
-// correctness does not depend on it.
+// served. It spares the store conflicts between requests of one process, and
+// write tags rely on it: see writeTag.
 type queue struct {
 	mu    sync.Mutex
 	lines map[string]*line
