@@ -33,8 +33,8 @@ var (
 	fullFlag = flag.Bool("conformance.full", os.Getenv("WEBSESSION_FULL") == "1", "run the counted cases with the full counts; WEBSESSION_FULL=1 in the environment does the same")
 )
 
-// Run proves a driver: every case, native and with the optional interfaces
-// hidden. It prints the seed of the random cases, which -conformance.seed
+// Run proves a driver: every case, and, where that makes a difference, again
+// with the optional interfaces of the store hidden. It prints the seed of the random cases, which -conformance.seed
 // repeats, and at the end how many cases ran and which were left out because
 // the store has no such interface.
 func Run(t *testing.T, d driver.Driver, env Env) {

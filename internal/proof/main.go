@@ -2,7 +2,8 @@
 // passed, failed and were left out, and with -write it writes the figures that
 // the tests logged into a document, with what is needed to make them again.
 //
-// A figure is a line that a test logs and that begins with "figure: ".
+// A figure is a line that a test logs and that begins with "figure: ", or one in
+// which the conformance suite says its seed and how many cases ran.
 //
 // With -canary it searches what the run printed for session ids, which a run
 // with the build tag canary wrote into a file, and fails if it finds one.
@@ -85,7 +86,11 @@ func read(in io.Reader) (*result, error) {
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
 			continue // what a build prints
 		}
-		if _, figure, ok := strings.Cut(e.Output, "figure: "); ok {
+		_, figure, ok := strings.Cut(e.Output, "figure: ")
+		if !ok {
+			_, figure, ok = strings.Cut(e.Output, "conformance: ") // seeds, and how many cases ran
+		}
+		if ok {
 			r.figures[e.Package] = append(r.figures[e.Package], strings.TrimSpace(figure))
 		}
 		if e.Test == "" {
