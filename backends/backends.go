@@ -10,4 +10,5 @@ package backends
 import (
 	_ "github.com/websession/websession/file"           // File
 	_ "github.com/websession/websession/session/memory" // Memory
+	_ "github.com/websession/websession/sql/sqlite"     // SQLite
 )

@@ -226,6 +226,7 @@ type builtin struct {
 var builtins = []builtin{
 	{"File", nil, []string{"file"}, "github.com/websession/websession/file"},
 	{"Memory", nil, []string{"memory"}, "github.com/websession/websession/session/memory"},
+	{"SQLite", nil, []string{"sqlite"}, "github.com/websession/websession/sql/sqlite"},
 }
 
 func importHint(is func(builtin) bool) string {
