@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -32,8 +33,11 @@ type place struct {
 }
 
 var places = []place{
-	{"Memory", func(t *testing.T) map[string]any { return map[string]any{"name": t.Name()} }, 1000, 100_000},
-	{"File", func(t *testing.T) map[string]any { return map[string]any{"Directory": t.TempDir()} }, 1000, 2000},
+	{"Memory", func(t *testing.T) map[string]any { return map[string]any{"name": t.Name()} }, 1000, 1_000_000},
+	{"File", func(t *testing.T) map[string]any { return map[string]any{"Directory": t.TempDir()} }, 1000, 20_000},
+	{"SQLite", func(t *testing.T) map[string]any {
+		return map[string]any{"file": filepath.Join(t.TempDir(), "sessions.db")}
+	}, 1000, 20_000},
 }
 
 func scaled(n int) int {
