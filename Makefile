@@ -6,7 +6,7 @@ FUZZTIME   ?= 30s
 TESTFLAGS   = -race -shuffle=on -count=1 -timeout=30m -tags=canary
 BUILD       = .build
 
-.PHONY: help test short check deps fuzz allocs prove bench screenshots
+.PHONY: help test short check deps examples fuzz allocs prove bench screenshots
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -14,7 +14,7 @@ help: ## this list
 test: check deps ## everything, as .ci/run does it: about five minutes
 	@mkdir -p $(BUILD); rm -f $(BUILD)/ids
 	WEBSESSION_CANARY=$(CURDIR)/$(BUILD)/ids go run $(GOTESTSUM) --format=pkgname --hide-summary=skipped --jsonfile=$(BUILD)/test.json -- $(TESTFLAGS) ./... || { go run ./internal/proof $(BUILD)/test.json; exit 1; }
-	$(MAKE) --no-print-directory allocs fuzz
+	$(MAKE) --no-print-directory examples allocs fuzz
 	@go run ./internal/proof -canary $(BUILD)/ids $(BUILD)/test.json
 
 short: ## the tests that need nothing but Go: below a minute
@@ -29,11 +29,14 @@ check: ## gofmt, go vet, staticcheck, other systems
 deps: ## installs what the tests need: on Debian, as root
 	@sh .ci/install
 
+examples: ## the modules in docs/examples
+	@for dir in docs/examples/*/; do echo "$$dir"; (cd $$dir && go vet ./... && go test -race -count=1 ./...) || exit 1; done
+
 allocs: ## the bounds on allocations, which the race detector would falsify
 	go test -count=1 -run=Alloc ./session/...
 
 fuzz: ## each fuzz target for FUZZTIME
-	@for target in session:FuzzEnvelope session:FuzzURL session:FuzzDecoder session/sessionhttp:FuzzCookie file:FuzzRecord; do \
+	@for target in session:FuzzEnvelope session:FuzzURL session:FuzzDecoder session/sessionhttp:FuzzCookie file:FuzzRecord conformance:FuzzMemory; do \
 		go test ./$${target%:*} -run='^$$' -fuzz="^$${target#*:}\$$" -fuzztime=$(FUZZTIME) || exit 1; \
 	done
 
@@ -44,7 +47,7 @@ prove: check deps ## the tests with the full counts; writes docs/proof.md
 	@go run ./internal/proof -write docs/proof.md -canary $(BUILD)/ids $(BUILD)/prove.json
 
 bench: ## benchmarks; compare only what one run printed
-	go test -run='^$$' -bench=. -benchmem ./session/... ./file/...
+	go test -run='^$$' -bench=. -benchmem ./session/... ./file/... ./sql/... ./conformance
 
 screenshots: deps ## takes the pictures in docs/ again
 	WEBSESSION_SCREENSHOTS=1 go test -count=1 -run=Browser ./cmd/websession/...
