@@ -20,7 +20,7 @@ import (
 // raw sends a request with header lines that net/http would not send.
 func (d *aDemo) raw(method, path, header, body string) answer {
 	d.t.Helper()
-	host := strings.TrimSuffix(strings.TrimPrefix(d.url, "http://"), "/")
+	host := strings.TrimPrefix(d.url, "http://")
 	conn, err := net.Dial("tcp", host)
 	require.NoError(d.t, err)
 	defer conn.Close()

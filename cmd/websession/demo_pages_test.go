@@ -218,7 +218,7 @@ func TestDemoCountsVisits(t *testing.T) {
 
 func TestDemoRefusesOtherSites(t *testing.T) {
 	d := startDemo(t)
-	host := strings.TrimSuffix(strings.TrimPrefix(d.url, "http://"), "/")
+	host := strings.TrimPrefix(d.url, "http://")
 	v := d.login("Ada")
 	for header, refused := range map[[2]string]bool{
 		{"Sec-Fetch-Site", "cross-site"}:    true,

@@ -82,7 +82,7 @@ func startDemo(t testing.TB, args ...string) *aDemo {
 		require.NoError(t, json.Unmarshal([]byte(d.url), &result))
 		d.url = result.URL
 	}
-	require.Regexp(t, `^http://127\.0\.0\.1:\d+/$`, d.url, d.stderr)
+	require.Regexp(t, `^http://127\.0\.0\.1:\d+$`, d.url, d.stderr)
 	return d
 }
 

@@ -141,5 +141,5 @@ func TestDemoTakesAnotherPortIfTheDefaultIsTaken(t *testing.T) {
 		defer taken.Close()
 	}
 	d := startDemo(t, defaultPort)
-	assert.NotContains(t, d.url, ":8080/")
+	assert.NotContains(t, d.url, ":8080")
 }

@@ -66,7 +66,7 @@ func (v *visitor) get(path string) answer {
 
 func (v *visitor) do(method, path, body string) answer {
 	v.demo.t.Helper()
-	req, err := http.NewRequest(method, strings.TrimSuffix(v.demo.url, "/")+path, strings.NewReader(body))
+	req, err := http.NewRequest(method, v.demo.url+path, strings.NewReader(body))
 	if !assert.NoError(v.demo.t, err) {
 		return answer{}
 	}

@@ -82,7 +82,7 @@ func (d *Demo) start(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	d.url = "http://" + front.Addr().String() + "/"
+	d.url = "http://" + front.Addr().String()
 	for n := 1; n <= o.Servers; n++ {
 		err := d.startApp(ctx, o, n)
 		if err != nil {
