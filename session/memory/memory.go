@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"iter"
 	"maps"
 	"sync"
@@ -119,6 +120,14 @@ func (s *Store) usable(ctx context.Context) error {
 	return driver.NotApplied(ctx.Err())
 }
 
+// fits reports why a record is beyond the limits of the contract.
+func fits(rec driver.Record) error {
+	if len(rec.Key) > driver.MaxKey || len(rec.Data) > driver.MaxData {
+		return driver.NotApplied(errors.New("memory: the record is beyond the limits of package driver"))
+	}
+	return nil
+}
+
 // private answers a copy of rec that shares nothing with it.
 func private(rec driver.Record) driver.Record {
 	return driver.Record{Key: rec.Key, Data: bytes.Clone(rec.Data), Expires: rec.Expires, Index: maps.Clone(rec.Index)}
@@ -133,6 +142,9 @@ func newVersion() driver.Version {
 // Create implements driver.Store.
 func (s *Store) Create(ctx context.Context, rec driver.Record) (driver.Version, error) {
 	if err := s.usable(ctx); err != nil {
+		return "", err
+	}
+	if err := fits(rec); err != nil {
 		return "", err
 	}
 	e := entry{private(rec), newVersion()}
@@ -164,6 +176,9 @@ func (s *Store) Load(ctx context.Context, key string) (driver.Record, driver.Ver
 // Replace implements driver.Store.
 func (s *Store) Replace(ctx context.Context, rec driver.Record, old driver.Version) (driver.Version, error) {
 	if err := s.usable(ctx); err != nil {
+		return "", err
+	}
+	if err := fits(rec); err != nil {
 		return "", err
 	}
 	e := entry{private(rec), newVersion()}
