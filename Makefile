@@ -37,7 +37,7 @@ allocs: ## the bounds on allocations, which the race detector would falsify
 
 fuzz: ## each fuzz target for FUZZTIME
 	@for target in session:FuzzEnvelope session:FuzzURL session:FuzzDecoder session/sessionhttp:FuzzCookie file:FuzzRecord conformance:FuzzMemory; do \
-		go test ./$${target%:*} -run='^$$' -fuzz="^$${target#*:}\$$" -fuzztime=$(FUZZTIME) || exit 1; \
+		go test ./$${target%:*} -run='^$$' -fuzz="^$${target#*:}\$$" -fuzztime=$(FUZZTIME) -fuzzminimizetime=100x || exit 1; \
 	done
 
 prove: check deps ## the tests with the full counts; writes docs/proof.md
