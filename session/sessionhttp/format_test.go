@@ -19,7 +19,7 @@ type jsonFormat struct{ prefix string }
 
 func (f jsonFormat) NewID() string                 { return f.prefix + fmt.Sprint(len(f.prefix)) }
 func (f jsonFormat) ValidID(id string) bool        { return strings.HasPrefix(id, f.prefix) }
-func (f jsonFormat) Key(id string) string          { return id }
+func (f jsonFormat) Key(id string) string          { return id[:min(len(id), driver.MaxKey)] }
 func (f jsonFormat) Digest(field, v string) string { return field + v }
 func (f jsonFormat) Attributes(_ string, data []byte) (m map[string]any, err error) {
 	return m, json.Unmarshal(data, &m)
