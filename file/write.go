@@ -218,9 +218,11 @@ type temp struct {
 	renamed bool
 }
 
-// newTemp makes an empty temporary file.
+// newTemp makes an empty temporary file. A Purge that finds it before it is
+// locked takes it for a leftover. Then another is made; that happens once in a
+// while, but to 10 in a row, too, where somebody purges without a pause.
 func (s *Store) newTemp() (*temp, error) {
-	for range 10 {
+	for range 1000 {
 		name := rand.Text()
 		f, err := s.openIn(tempFolder, name, os.O_RDWR|os.O_CREATE|os.O_EXCL)
 		if errors.Is(err, fs.ErrNotExist) { // somebody removed the folder
