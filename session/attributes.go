@@ -17,14 +17,14 @@ func (s *Session) Names() []string {
 	}
 	if s.base != nil && !s.changes.clear {
 		for _, n := range s.base.names() {
-			if _, changed := s.changes.attrs[n]; !changed {
+			if s.changes.get(n) == nil {
 				names = append(names, n)
 			}
 		}
 	}
-	for n, ch := range s.changes.attrs {
+	for _, ch := range s.changes.attrs {
 		if ch.raw != nil {
-			names = append(names, n)
+			names = append(names, ch.name)
 		}
 	}
 	slices.Sort(names)
@@ -48,7 +48,7 @@ func (s *Session) attribute(name string) (attribute, error) {
 	if s.finished {
 		return attribute{}, ErrFinished
 	}
-	if ch, ok := s.changes.attrs[name]; ok {
+	if ch := s.changes.get(name); ch != nil {
 		if ch.raw == nil {
 			return attribute{}, ErrNoValue
 		}
@@ -118,11 +118,10 @@ func (s *Session) Delete(name string) error {
 		if s.base != nil && !s.changes.clear {
 			_, stored = s.base.lookup(name)
 		}
-		_, saving := s.saving.attrs[name]
-		if stored || saving {
+		if stored || s.saving.get(name) != nil {
 			s.put(name, nil)
 		} else {
-			delete(s.changes.attrs, name)
+			s.changes.remove(name)
 		}
 	})
 }
@@ -133,7 +132,7 @@ func (s *Session) Clear() error {
 	return s.change(func() {
 		s.seq++
 		s.changes.clear, s.changes.clearSeq = s.base != nil || len(s.saving.attrs) > 0, s.seq
-		s.changes.attrs = nil
+		s.changes.attrs, s.changes.shared = nil, false
 	})
 }
 
@@ -197,11 +196,8 @@ func (s *Session) change(fn func()) error {
 }
 
 func (s *Session) put(name string, raw []byte) {
-	if s.changes.attrs == nil {
-		s.changes.attrs = make(map[string]change)
-	}
 	s.seq++
-	s.changes.attrs[name] = change{raw, s.seq}
+	s.changes.set(change{name, raw, s.seq})
 }
 
 // Changed reports whether there is something to save.

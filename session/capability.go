@@ -6,6 +6,7 @@ import (
 	"iter"
 
 	"github.com/websession/websession/session/driver"
+	"github.com/websession/websession/session/internal/lazy"
 )
 
 // Support says how a Manager does what a store may do by itself.
@@ -120,15 +121,16 @@ func (m *Manager) search(ctx context.Context, field, digest string) iter.Seq2[dr
 // ping asks the server, or loads a key that cannot exist.
 func (m *Manager) ping(ctx context.Context) (driver.Info, error) {
 	if m.caps.pinger != nil {
-		bounded := m.bound(ctx)
-		defer bounded.end()
-		info, err := m.caps.pinger.Ping(bounded)
+		var call lazy.Context
+		m.bound(ctx, &call)
+		defer call.End()
+		info, err := m.caps.pinger.Ping(&call)
 		if !errors.Is(err, errors.ErrUnsupported) {
 			return info, err
 		}
 	}
 	_, key := m.newID()
-	_, _, err := m.loadRecord(ctx, key)
+	_, _, err := m.loadRecord(ctx, new(lazy.Context), key)
 	if isNotFound(err) {
 		err = nil
 	}

@@ -1,32 +1,77 @@
 package session
 
 import (
-	"maps"
+	"slices"
+	"strings"
 )
 
 // changeSet is what a request did to a session.
 type changeSet struct {
 	clear      bool
 	clearSeq   uint64
-	attrs      map[string]change
+	attrs      []change // in order of their names; a clone shares them
+	shared     bool     // attrs belongs to a clone, too
 	persistent *bool
 	idle       *int64 // ms, 0: the Manager's
 	metaSeq    uint64
 }
 
 type change struct {
-	raw []byte // nil: delete
-	seq uint64 // tells a later change of the same attribute from this one
+	name string
+	raw  []byte // nil: delete
+	seq  uint64 // tells a later change of the same attribute from this one
 }
 
 func (c *changeSet) empty() bool {
 	return !c.clear && len(c.attrs) == 0 && c.persistent == nil && c.idle == nil
 }
 
+// find answers where the change of an attribute is, or would be.
+func (c *changeSet) find(name string) (int, bool) {
+	if n := len(c.attrs); n == 0 || c.attrs[n-1].name < name {
+		return n, false
+	}
+	return slices.BinarySearchFunc(c.attrs, name, func(ch change, name string) int {
+		return strings.Compare(ch.name, name)
+	})
+}
+
+// get answers the change of an attribute, nil if there is none.
+func (c *changeSet) get(name string) *change {
+	if i, found := c.find(name); found {
+		return &c.attrs[i]
+	}
+	return nil
+}
+
+func (c *changeSet) set(ch change) {
+	c.own()
+	i, found := c.find(ch.name)
+	if found {
+		c.attrs[i] = ch
+		return
+	}
+	c.attrs = slices.Insert(c.attrs, i, ch)
+}
+
+func (c *changeSet) remove(name string) {
+	if i, found := c.find(name); found {
+		c.own()
+		c.attrs = slices.Delete(c.attrs, i, i+1)
+	}
+}
+
+// own is called before attrs is changed.
+func (c *changeSet) own() {
+	if c.shared {
+		c.attrs, c.shared = slices.Clone(c.attrs), false
+	}
+}
+
+// clone answers a copy that stays as it is.
 func (c *changeSet) clone() changeSet {
-	d := *c
-	d.attrs = maps.Clone(c.attrs)
-	return d
+	c.shared = true
+	return *c
 }
 
 // forget removes what done has saved and nobody changed since.
@@ -34,11 +79,13 @@ func (c *changeSet) forget(done *changeSet) {
 	if done.clear && c.clearSeq == done.clearSeq {
 		c.clear = false
 	}
-	for name, ch := range done.attrs {
-		if c.attrs[name].seq == ch.seq {
-			delete(c.attrs, name)
+	var left []change
+	for _, ch := range c.attrs {
+		if d := done.get(ch.name); d == nil || d.seq != ch.seq {
+			left = append(left, ch)
 		}
 	}
+	c.attrs, c.shared = left, false
 	if c.metaSeq == done.metaSeq {
 		c.persistent, c.idle = nil, nil
 	}
@@ -53,34 +100,4 @@ func (c *changeSet) apply(m meta) meta {
 		m.idle = *c.idle
 	}
 	return m
-}
-
-// merge yields the attributes of base after c, in order of their names.
-func merge(base *envelope, c *changeSet, names []string, yield func(name, raw []byte)) {
-	n := 0
-	if base != nil && !c.clear {
-		n = len(base.spans)
-	}
-	i, j := 0, 0
-	for i < n || j < len(names) {
-		order := -1 // the next one is of base
-		switch {
-		case i == n:
-			order = 1
-		case j < len(names):
-			order = compareName(base.nameAt(i), names[j])
-		}
-		if order < 0 {
-			yield(base.nameAt(i), base.valueAt(i))
-			i++
-			continue
-		}
-		if raw := c.attrs[names[j]].raw; raw != nil {
-			yield([]byte(names[j]), raw)
-		}
-		j++
-		if order == 0 {
-			i++
-		}
-	}
 }

@@ -7,8 +7,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
-	"maps"
-	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -63,68 +61,105 @@ type meta struct {
 	persistent bool
 }
 
-// envelope is a decoded native record. It refers to data, which never changes.
+// envelope is a native record, decoded or written. It refers to data, which
+// never changes.
 type envelope struct {
 	meta
-	tagCount int
-	tagArray [maxTags]writeTag
-	data     []byte
-	spans    []span // sorted by name
+	data  []byte
+	marks uint32 // where in data the write tags begin
+	count uint32 // of write tags
+	first uint32 // where in data the first attribute begins
+	spans []span // sorted by name
+	few   [8]span
 }
 
-// span says where an attribute lies in data: name [name, value), value from
-// there on; the length of the name separates the two.
+// span says where an attribute lies in data: name [name, nameEnd), value
+// [value, valueEnd); the lengths of both stand before them.
 type span struct{ name, nameEnd, value, valueEnd uint32 }
+
+// room answers an empty slice for n spans.
+func (e *envelope) room(n int) []span {
+	if n <= len(e.few) {
+		return e.few[:0]
+	}
+	return make([]span, 0, n)
+}
+
+// begin answers where in data the attribute i begins, with the length of its
+// name.
+func (e *envelope) begin(i int) uint32 {
+	if i == 0 {
+		return e.first
+	}
+	return e.spans[i-1].valueEnd
+}
 
 func (e *envelope) nameAt(i int) []byte  { return e.data[e.spans[i].name:e.spans[i].nameEnd] }
 func (e *envelope) valueAt(i int) []byte { return e.data[e.spans[i].value:e.spans[i].valueEnd] }
 
 // lookup answers the stored value of an attribute, nil if there is none.
 func (e *envelope) lookup(name string) []byte {
-	i, found := slices.BinarySearchFunc(e.spans, name, func(s span, name string) int {
-		return compareName(e.data[s.name:s.nameEnd], name)
-	})
+	i, found := e.find(name, 0)
 	if !found {
 		return nil
 	}
 	return e.valueAt(i)
 }
 
-func compareName(a []byte, b string) int {
-	if string(a) < b {
-		return -1
+// find answers where among the spans from i on an attribute is, or would be.
+func (e *envelope) find(name string, i int) (int, bool) {
+	n := len(e.spans)
+	for i < n {
+		mid := int(uint(i+n) >> 1)
+		switch at := e.nameAt(mid); {
+		case string(at) < name:
+			i = mid + 1
+		case string(at) == name:
+			return mid, true
+		default:
+			n = mid
+		}
 	}
-	if string(a) > b {
-		return 1
-	}
-	return 0
+	return i, false
+}
+
+// tag answers a write tag; 0 is the oldest.
+func (e *envelope) tag(i int) writeTag {
+	return writeTag(e.data[int(e.marks)+i*len(writeTag{}):])
 }
 
 // tags answers the write tags, oldest first.
-func (e *envelope) tags() []writeTag { return e.tagArray[:e.tagCount] }
+func (e *envelope) tags() []writeTag {
+	tags := make([]writeTag, e.count)
+	for i := range tags {
+		tags[i] = e.tag(i)
+	}
+	return tags
+}
 
-// tagsWith answers the write tags after a write under tag.
-func (e *envelope) tagsWith(tag writeTag) []writeTag {
-	var tags []writeTag
+// appendTags appends to nothing the write tags of e, which may be nil, after a
+// write under tag: the last one of each of the Managers that wrote last.
+func (e *envelope) appendTags(b []byte, tag writeTag) []byte {
 	if e != nil {
-		for _, t := range e.tags() {
-			if t.writer() != tag.writer() {
-				tags = append(tags, t)
+		for i := range int(e.count) {
+			if t := e.tag(i); t.writer() != tag.writer() {
+				b = append(b, t[:]...)
 			}
 		}
 	}
-	tags = append(tags, tag)
-	return tags[max(0, len(tags)-maxTags):]
+	if len(b) == maxTags*len(tag) {
+		b = b[:copy(b, b[len(tag):])]
+	}
+	return append(b, tag[:]...)
 }
 
 var errEnvelope = errors.New("the envelope is malformed")
 
-// decodeEnvelope reads data, of which it keeps a reference. It allocates no more
-// than four times the size of data. The error matches driver.ErrCorrupt.
-func decodeEnvelope(key string, data []byte) (*envelope, error) {
-	corrupt := func(msg string) (*envelope, error) {
-		return nil, &corruptError{msg}
-	}
+// decode makes e, which must be zero, the record that data is. It keeps a
+// reference of data, and allocates no more than four times its size. The error
+// matches driver.ErrCorrupt.
+func (e *envelope) decode(key string, data []byte) error {
+	corrupt := func(msg string) error { return &corruptError{msg} }
 	if len(data) < minEnvelope || len(data) > MaxSize {
 		return corrupt("wrong size")
 	}
@@ -145,7 +180,7 @@ func decodeEnvelope(key string, data []byte) (*envelope, error) {
 	if n, err := base64.RawURLEncoding.Decode(sum[:], []byte(key)); err != nil || n != len(sum) || !bytes.Equal(sum[:], body[2:2+len(sum)]) {
 		return corrupt("record of another session")
 	}
-	e := &envelope{data: data}
+	e.data = data
 	r := reader{b: body, at: 2 + len(sum)}
 	flags := r.byte()
 	e.persistent = flags&flagPersistent != 0
@@ -155,36 +190,33 @@ func decodeEnvelope(key string, data []byte) (*envelope, error) {
 	if flags&^flagPersistent != 0 || tags > maxTags || r.left() < tags*len(writeTag{}) {
 		return corrupt("header is malformed")
 	}
-	e.tagCount = tags
-	for i := range tags {
-		r.at += copy(e.tagArray[i][:], body[r.at:])
-	}
+	e.marks, e.count = uint32(r.at), uint32(tags)
+	r.at += tags * len(writeTag{})
 	count := r.uvarint(MaxAttributes)
 	if r.bad || count > uint64(r.left()/4) { // lengths, a name and a tag of a byte each
 		return corrupt("header is malformed")
 	}
-	e.spans = make([]span, count)
+	e.first = uint32(r.at)
+	e.spans = e.room(int(count))[:count]
+	var before []byte
 	for i := range e.spans {
 		s := &e.spans[i]
-		n := int(r.uvarint(MaxName))
-		s.name = uint32(r.at)
-		r.skip(n)
-		s.nameEnd = uint32(r.at)
-		n = int(r.uvarint(MaxSize))
-		s.value = uint32(r.at)
-		r.skip(n)
-		s.valueEnd = uint32(r.at)
-		if r.bad || !utf8.Valid(e.nameAt(i)) || s.name == s.nameEnd || !validValue(e.valueAt(i)) {
+		name := r.take(MaxName)
+		s.name, s.nameEnd = uint32(r.at-len(name)), uint32(r.at)
+		value := r.take(MaxSize)
+		s.value, s.valueEnd = uint32(r.at-len(value)), uint32(r.at)
+		if r.bad || len(name) == 0 || !utf8.Valid(name) || !validValue(value) {
 			return corrupt("attribute is malformed")
 		}
-		if i > 0 && bytes.Compare(e.nameAt(i-1), e.nameAt(i)) >= 0 {
+		if string(before) >= string(name) {
 			return corrupt("attributes are out of order")
 		}
+		before = name
 	}
 	if r.left() != 0 {
 		return corrupt("trailing bytes")
 	}
-	return e, nil
+	return nil
 }
 
 type corruptError struct{ msg string }
@@ -202,12 +234,25 @@ type reader struct {
 
 func (r *reader) left() int { return len(r.b) - r.at }
 
-func (r *reader) skip(n int) {
-	if r.bad || n > r.left() {
+// take answers the bytes that follow their length.
+func (r *reader) take(most uint64) []byte {
+	if r.bad || r.at >= len(r.b) {
 		r.bad = true
-		return
+		return nil
 	}
+	n := int(r.b[r.at])
+	if n < 0x80 { // as most are
+		r.at++
+	} else {
+		n = int(r.uvarint(most))
+	}
+	if n > len(r.b)-r.at {
+		r.bad = true
+		return nil
+	}
+	begin := r.at
 	r.at += n
+	return r.b[begin:r.at]
 }
 
 func (r *reader) byte() byte {
@@ -248,58 +293,94 @@ func (r *reader) uvarint(most uint64) uint64 {
 // maxMilli is the year 9999, the last one that every store can hold.
 const maxMilli = 253402300799999
 
-// encodeEnvelope answers the bytes of base (nil for none) after c, written
-// under tag, and calls indexed with every attribute that results. The error is
-// ErrTooLarge.
-func encodeEnvelope(key string, m meta, tags []writeTag, base *envelope, c *changeSet, each func(name, raw []byte)) ([]byte, error) {
-	size := minEnvelope + 3*binary.MaxVarintLen64 + maxTags*len(writeTag{})
-	if base != nil {
-		size += len(base.data)
+// encode makes e, whose meta is set and nothing else, the record of base (nil
+// for none) after c, with these write tags. The error is ErrTooLarge.
+func (e *envelope) encode(key string, tags []byte, base *envelope, c *changeSet) error {
+	if base == nil || c.clear {
+		base = &envelope{}
 	}
-	for name, ch := range c.attrs {
-		size += len(name) + len(ch.raw) + 2*binary.MaxVarintLen32
+	size := minEnvelope + 3*binary.MaxVarintLen64 + len(tags) + len(base.data) - int(base.first)
+	count := len(base.spans)
+	for _, ch := range c.attrs {
+		size += len(ch.name) + len(ch.raw) + 2*binary.MaxVarintLen32
+		if _, there := base.find(ch.name, 0); there {
+			count--
+		}
+		if ch.raw != nil {
+			count++
+		}
+	}
+	if count > MaxAttributes {
+		return ErrTooLarge
 	}
 	b := make([]byte, 2+sha256.Size, size)
 	b[0], b[1] = envelopeVersion, plainKeyID
 	if len(key) != keyLen {
-		return nil, errEnvelope
+		return errEnvelope
 	}
 	if n, err := base64.RawURLEncoding.Decode(b[2:], []byte(key)); err != nil || n != sha256.Size {
-		return nil, errEnvelope
+		return errEnvelope
 	}
 	var flags byte
-	if m.persistent {
+	if e.persistent {
 		flags |= flagPersistent
 	}
 	b = append(b, flags)
-	b = binary.AppendVarint(b, m.created)
-	b = binary.AppendVarint(b, m.deadline)
-	b = binary.AppendUvarint(b, uint64(m.idle))
-	b = append(b, byte(len(tags)))
-	for _, t := range tags {
-		b = append(b, t[:]...)
-	}
-
-	// The count comes first, so the merge runs twice: to count and to write.
-	names := slices.Sorted(maps.Keys(c.attrs))
-	count := 0
-	merge(base, c, names, func(_, _ []byte) { count++ })
-	if count > MaxAttributes {
-		return nil, ErrTooLarge
-	}
+	b = binary.AppendVarint(b, e.created)
+	b = binary.AppendVarint(b, e.deadline)
+	b = binary.AppendUvarint(b, uint64(e.idle))
+	e.count = uint32(len(tags) / len(writeTag{}))
+	b = append(b, byte(e.count))
+	e.marks = uint32(len(b))
+	b = append(b, tags...)
 	b = binary.AppendUvarint(b, uint64(count))
-	merge(base, c, names, func(name, raw []byte) {
-		b = binary.AppendUvarint(b, uint64(len(name)))
-		b = append(b, name...)
-		b = binary.AppendUvarint(b, uint64(len(raw)))
-		b = append(b, raw...)
-		if each != nil {
-			each(name, raw)
+
+	e.first = uint32(len(b))
+	e.spans = e.room(count)
+	from := 0 // attributes of base before it are written, or gone
+	for _, ch := range c.attrs {
+		to, there := base.find(ch.name, from)
+		b = e.take(b, base, from, to)
+		if from = to; there {
+			from++
 		}
-	})
+		if ch.raw != nil {
+			b = e.put(b, ch.name, ch.raw)
+		}
+	}
+	b = e.take(b, base, from, len(base.spans))
 	b = binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 	if len(b) > MaxSize {
-		return nil, ErrTooLarge
+		return ErrTooLarge
 	}
-	return b, nil
+	e.data = b
+	return nil
+}
+
+// take appends the attributes of base from one to before another, as they are.
+func (e *envelope) take(b []byte, base *envelope, from, to int) []byte {
+	if from == to {
+		return b
+	}
+	begin := base.begin(from)
+	shift := uint32(len(b)) - begin // modulo 1<<32, as the sums below
+	for _, s := range base.spans[from:to] {
+		e.spans = append(e.spans, span{s.name + shift, s.nameEnd + shift, s.value + shift, s.valueEnd + shift})
+	}
+	return append(b, base.data[begin:base.begin(to)]...)
+}
+
+// put appends an attribute.
+func (e *envelope) put(b []byte, name string, raw []byte) []byte {
+	var s span
+	b = binary.AppendUvarint(b, uint64(len(name)))
+	s.name = uint32(len(b))
+	b = append(b, name...)
+	s.nameEnd = uint32(len(b))
+	b = binary.AppendUvarint(b, uint64(len(raw)))
+	s.value = uint32(len(b))
+	b = append(b, raw...)
+	s.valueEnd = uint32(len(b))
+	e.spans = append(e.spans, s)
+	return b
 }

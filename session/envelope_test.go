@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"math/rand/v2"
@@ -19,19 +20,43 @@ import (
 )
 
 func changesOf(t testing.TB, attrs map[string]any) *changeSet {
-	c := &changeSet{attrs: make(map[string]change)}
+	c := &changeSet{}
 	for name, v := range attrs {
 		raw, err := encodeValue(name, v)
 		require.NoError(t, err)
-		c.attrs[name] = change{raw: raw}
+		c.set(change{name: name, raw: raw})
 	}
 	return c
+}
+
+// encodeEnvelope answers base after c. What it was written as is what its bytes
+// are read as.
+func encodeEnvelope(key string, m meta, tags []writeTag, base *envelope, c *changeSet) ([]byte, error) {
+	e := &envelope{meta: m}
+	var flat []byte
+	for _, tag := range tags {
+		flat = append(flat, tag[:]...)
+	}
+	if err := e.encode(key, flat, base, c); err != nil {
+		return nil, err
+	}
+	if read, err := decodeEnvelope(key, e.data); err != nil {
+		return nil, fmt.Errorf("what was written cannot be read: %w", err)
+	} else if len(read.spans) != len(e.spans) || !slices.Equal(read.spans, e.spans) || read.first != e.first || read.meta != e.meta || !slices.Equal(read.tags(), e.tags()) {
+		return nil, errors.New("what was written is read as something else")
+	}
+	return e.data, nil
+}
+
+func decodeEnvelope(key string, data []byte) (*envelope, error) {
+	e := new(envelope)
+	return e, e.decode(key, data)
 }
 
 var envelopeKey = digest("an id")
 
 func encoded(t testing.TB, attrs map[string]any) []byte {
-	b, err := encodeEnvelope(envelopeKey, meta{created: 1, deadline: 2, idle: 3, persistent: true}, []writeTag{{1}, {2}}, nil, changesOf(t, attrs), nil)
+	b, err := encodeEnvelope(envelopeKey, meta{created: 1, deadline: 2, idle: 3, persistent: true}, []writeTag{{1}, {2}}, nil, changesOf(t, attrs))
 	require.NoError(t, err)
 	return b
 }
@@ -113,9 +138,9 @@ func TestEnvelopeLimits(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, e.spans, MaxAttributes)
 	many["one more"] = true
-	_, err = encodeEnvelope(envelopeKey, meta{}, nil, nil, changesOf(t, many), nil)
+	_, err = encodeEnvelope(envelopeKey, meta{}, nil, nil, changesOf(t, many))
 	require.ErrorIs(t, err, ErrTooLarge)
-	_, err = encodeEnvelope(envelopeKey, meta{}, nil, nil, changesOf(t, map[string]any{"a": strings.Repeat("x", MaxSize)}), nil)
+	_, err = encodeEnvelope(envelopeKey, meta{}, nil, nil, changesOf(t, map[string]any{"a": strings.Repeat("x", MaxSize)}))
 	require.ErrorIs(t, err, ErrTooLarge)
 }
 
@@ -157,6 +182,9 @@ func FuzzEnvelope(f *testing.F) {
 	f.Add(encoded(f, nil))
 	f.Add(encoded(f, map[string]any{"uid": int64(7), "a": "x", "f": 1.5, "t": true, "j": []int{1}}))
 	f.Add([]byte{})
+	for _, sample := range goldenSamples() {
+		f.Add(sample.encode(f))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) >= minEnvelope {
 			copy(data[2:], mustKey(envelopeKey))
@@ -178,7 +206,7 @@ func FuzzEnvelope(f *testing.F) {
 			var s string
 			_ = a.decode("a", &s)
 		}
-		again, err := encodeEnvelope(envelopeKey, e.meta, e.tags(), e, &changeSet{}, nil)
+		again, err := encodeEnvelope(envelopeKey, e.meta, e.tags(), e, &changeSet{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -197,22 +225,22 @@ func TestMergeIsThatOfMaps(t *testing.T) {
 	var env *envelope
 	want := map[string]string{}
 	for range 2000 {
-		c := &changeSet{clear: rng.IntN(20) == 0, attrs: make(map[string]change)}
+		c := &changeSet{clear: rng.IntN(20) == 0}
 		if c.clear {
 			clear(want)
 		}
 		for range rng.IntN(6) {
 			name := fmt.Sprint("a", rng.IntN(30))
 			if rng.IntN(3) == 0 {
-				c.attrs[name] = change{}
+				c.set(change{name: name})
 				delete(want, name)
 			} else {
 				v := fmt.Sprint(rng.Uint32())
-				c.attrs[name] = change{raw: []byte("s" + v)}
+				c.set(change{name: name, raw: []byte("s" + v)})
 				want[name] = v
 			}
 		}
-		b, err := encodeEnvelope(envelopeKey, meta{}, nil, env, c, nil)
+		b, err := encodeEnvelope(envelopeKey, meta{}, nil, env, c)
 		require.NoError(t, err)
 		env, err = decodeEnvelope(envelopeKey, b)
 		require.NoError(t, err)

@@ -68,16 +68,19 @@ func validNativeID(id ID) bool {
 		return false
 	}
 	for i := range len(id) {
-		if !inKeyAlphabet(id[i]) {
+		if !inKeyAlphabet[id[i]] {
 			return false
 		}
 	}
 	return true
 }
 
-func inKeyAlphabet(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_'
-}
+var inKeyAlphabet = func() (in [256]bool) {
+	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") {
+		in[c] = true
+	}
+	return in
+}()
 
 // digest answers the SHA-256 of a text in base64url, 43 characters.
 func digest(s string) string {

@@ -31,7 +31,11 @@ var allowed = []struct {
 	{"file", []string{module + "session/driver"}},
 	{"sql/sqlite", []string{module + "session/driver", module + "sql", "modernc.org/sqlite", "modernc.org/sqlite/lib"}},
 	{"sql", []string{module + "session/driver"}},
+	{"redis", []string{module + "session/driver", "github.com/redis/go-redis/v9", "github.com/redis/go-redis/v9/..."}},
 	{"backends", []string{module + "..."}},
+	{"internal/servers", nil},
+	// Only tests import it, and only it imports Docker's client.
+	{"internal/testenv", []string{module + "internal/servers", "github.com/ory/dockertest/v3", "github.com/ory/dockertest/v3/...", "github.com/Shopify/toxiproxy/v2", "github.com/Shopify/toxiproxy/v2/...", "github.com/rs/zerolog", "github.com/jackc/pgx/v5/...", "github.com/go-sql-driver/mysql"}},
 	{"cmd/websession", []string{module + "cmd/websession/...", module + "backends", module + "session", module + "session/...", "github.com/spf13/cobra", "github.com/spf13/pflag", "go.yaml.in/yaml/v3"}},
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/websession/websession/session/driver"
+	"github.com/websession/websession/session/internal/lazy"
 )
 
 // Manager keeps the sessions of an application in one store. It is safe for
@@ -77,11 +78,15 @@ func (m *Manager) Load(ctx context.Context, id ID) (*Session, error) {
 	if !ok {
 		return nil, m.fail("load", ErrNotFound)
 	}
-	st, err := m.load(ctx, key)
-	if err != nil {
+	var l struct { // in one allocation
+		session Session
+		loading
+	}
+	if err := m.loadInto(ctx, key, &l.loading); err != nil {
 		return nil, m.fail("load", err)
 	}
-	return &Session{m: m, id: id, key: key, base: st}, nil
+	l.session = Session{m: m, id: id, key: key, base: &l.state}
+	return &l.session, nil
 }
 
 // Destroy ends the session of an id, wherever it is in use: what a request that
@@ -94,7 +99,7 @@ func (m *Manager) Destroy(ctx context.Context, id ID) error {
 	}
 	var was map[string]string
 	if m.caps.separateIndex {
-		rec, _, err := m.loadRecord(ctx, key)
+		rec, _, err := m.loadRecord(ctx, new(lazy.Context), key)
 		if errors.Is(err, ErrNotFound) {
 			return nil
 		}
@@ -159,35 +164,48 @@ func (m *Manager) digest(field, value string) string {
 
 // now is the time that expiry is judged by, in the precision that stores keep.
 func (m *Manager) now() time.Time {
-	return m.opts.Now().UTC().Round(0).Truncate(time.Millisecond)
+	return time.UnixMilli(m.opts.Now().UnixMilli()).UTC()
 }
 
 // load reads and judges a session.
 func (m *Manager) load(ctx context.Context, key string) (*state, error) {
-	rec, v, err := m.loadRecord(ctx, key)
+	var l loading
+	if err := m.loadInto(ctx, key, &l); err != nil {
+		return nil, err
+	}
+	return &l.state, nil
+}
+
+// loading is a state that is being loaded, and the context of the call.
+type loading struct {
+	state state
+	call  lazy.Context
+}
+
+func (m *Manager) loadInto(ctx context.Context, key string, l *loading) error {
+	rec, v, err := m.loadRecord(ctx, &l.call, key)
+	if err == nil {
+		err = m.decodeInto(&l.state, rec, v)
+	}
 	if err != nil {
 		if errors.Is(err, ErrCorrupt) {
 			m.observe(ctx, Event{Kind: EventCorrupt, Session: m.handle(key), Err: err})
 		}
-		return nil, err
+		return err
 	}
-	st, err := m.decodeState(rec, v)
-	if err != nil {
-		m.observe(ctx, Event{Kind: EventCorrupt, Session: m.handle(key), Err: err})
-		return nil, err
+	if l.state.expiredAt(m.now()) {
+		return ErrNotFound
 	}
-	if st.expiredAt(m.now()) {
-		return nil, ErrNotFound
-	}
-	return st, nil
+	return nil
 }
 
-func (m *Manager) loadRecord(ctx context.Context, key string) (rec driver.Record, v driver.Version, err error) {
+// loadRecord calls the store in the context call, which it makes.
+func (m *Manager) loadRecord(ctx context.Context, call *lazy.Context, key string) (rec driver.Record, v driver.Version, err error) {
 	if err := ctx.Err(); err != nil {
 		return rec, "", err
 	}
-	call := m.bound(ctx)
-	defer call.end()
+	m.bound(ctx, call)
+	defer call.End()
 	rec, v, err = m.store.Load(call, key)
 	if err == nil && rec.Key != key {
 		err = &corruptError{"the store answered another record"}
@@ -195,13 +213,12 @@ func (m *Manager) loadRecord(ctx context.Context, key string) (rec driver.Record
 	return rec, v, err
 }
 
-// bound answers a context for one call of the store, which must end it.
-func (m *Manager) bound(ctx context.Context) *callContext {
-	timeout := m.opts.StoreTimeout
-	if timeout <= 0 {
-		timeout = maxLife
+// bound makes call the context of one call of the store, which must end it.
+func (m *Manager) bound(ctx context.Context, call *lazy.Context) {
+	call.Parent, call.Timeout = ctx, m.opts.StoreTimeout
+	if call.Timeout <= 0 {
+		call.Timeout = maxLife
 	}
-	return &callContext{Context: ctx, deadline: time.Now().Add(timeout)}
 }
 
 // fail wraps the error of an operation for the caller.

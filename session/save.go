@@ -38,30 +38,31 @@ func (s *Session) save(ctx context.Context) error {
 // write stores the changes, on top of base or as a new session.
 func (s *Session) write(ctx context.Context, base *state) error {
 	s.mu.Lock()
-	changes := s.changes.clone()
-	s.saving = changes
+	s.saving = s.changes.clone()
 	s.mu.Unlock()
 	var next *state
 	var err error
 	if base == nil {
-		next, err = s.create(ctx, &changes)
+		next, err = s.create(ctx, &s.saving)
 	} else {
-		next, err = s.m.replace(ctx, s.id, s.key, base, &changes)
+		next, err = s.m.replace(ctx, s.id, s.key, base, &s.saving)
 	}
-	return s.settle("save", next, &changes, err)
+	return s.settle("save", next, err)
 }
 
-// settle ends what Save and Renew began when they set s.saving.
-func (s *Session) settle(op string, next *state, done *changeSet, err error) error {
+// settle ends what Save and Renew began when they set s.saving, which nobody
+// changes meanwhile.
+func (s *Session) settle(op string, next *state, err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	done := s.saving
 	s.saving = changeSet{}
 	if err != nil {
 		s.gone = s.gone || isNotFound(err)
 		return s.m.fail(op, err)
 	}
 	s.base = next
-	s.changes.forget(done)
+	s.changes.forget(&done)
 	return nil
 }
 
@@ -132,16 +133,16 @@ func (s *Session) Renew(ctx context.Context) error {
 		s.mu.Unlock()
 		return s.m.fail("renew", ErrNotFound)
 	}
-	base, changes := s.base, s.changes.clone()
-	s.saving = changes
+	base := s.base
+	s.saving = s.changes.clone()
 	s.mu.Unlock()
-	id, key, next, err := s.m.renew(ctx, s.id, s.key, base, &changes)
+	id, key, next, err := s.m.renew(ctx, s.id, s.key, base, &s.saving)
 	if err == nil {
 		s.mu.Lock()
 		s.id, s.key, s.exposed = id, key, false
 		s.mu.Unlock()
 	}
-	return s.settle("renew", next, &changes, err)
+	return s.settle("renew", next, err)
 }
 
 // Destroy ends the session, as Manager.Destroy does. Afterwards s is a new

@@ -111,6 +111,33 @@ func (s *Session) LastUse() time.Time {
 	return s.base.expires.Add(-idle)
 }
 
+// Ticket is what a client has to know of a session, at one moment.
+type Ticket struct {
+	ID         ID // "" for a session that is not stored
+	Persistent bool
+	Deadline   time.Time // as Session.Deadline
+	Expires    time.Time // as Session.Expires
+}
+
+// Ticket answers what a client has to know of s. It is meant for packages that
+// carry sessions over a protocol, as sessionhttp does.
+func (s *Session) Ticket() Ticket {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.base == nil {
+		return Ticket{}
+	}
+	me := s.base.meta()
+	t := Ticket{ID: s.id, Persistent: me.persistent, Expires: s.base.expires}
+	if me.deadline != 0 {
+		t.Deadline = time.UnixMilli(me.deadline).UTC()
+	}
+	if s.changes.persistent != nil {
+		t.Persistent = *s.changes.persistent
+	}
+	return t
+}
+
 // Seal tells the session that its id can no longer reach the client, because
 // the header of the answer has left. From then on Renew, and a change of a
 // session that is not stored, answer ErrHeadersSent and do nothing. Seal waits

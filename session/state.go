@@ -13,7 +13,8 @@ import (
 // state is a stored session as it was loaded or written. It never changes, but
 // for the version and deadline that a touch gives it.
 type state struct {
-	env     *envelope      // nil in a foreign format
+	env     *envelope // own, or that of an earlier state; nil in a foreign format
+	own     envelope
 	foreign map[string]any // nil in the native one
 	data    []byte
 	expires time.Time
@@ -79,19 +80,24 @@ func (st *state) tellsAbout(tag writeTag, earlier *state) bool {
 
 // decodeState reads a record. The error matches driver.ErrCorrupt.
 func (m *Manager) decodeState(rec driver.Record, v driver.Version) (*state, error) {
-	st := &state{data: rec.Data, expires: rec.Expires, index: rec.Index, version: v}
-	var err error
-	if m.format != nil {
-		if st.foreign, err = m.format.Attributes(rec.Key, rec.Data); err != nil && !errors.Is(err, driver.ErrCorrupt) {
-			err = &corruptError{err.Error()}
-		}
-	} else {
-		st.env, err = decodeEnvelope(rec.Key, rec.Data)
-	}
-	if err != nil {
+	st := new(state)
+	if err := m.decodeInto(st, rec, v); err != nil {
 		return nil, err
 	}
 	return st, nil
+}
+
+// decodeInto is decodeState into st, which must be zero.
+func (m *Manager) decodeInto(st *state, rec driver.Record, v driver.Version) (err error) {
+	st.data, st.expires, st.index, st.version = rec.Data, rec.Expires, rec.Index, v
+	if m.format == nil {
+		st.env = &st.own
+		return st.env.decode(rec.Key, rec.Data)
+	}
+	if st.foreign, err = m.format.Attributes(rec.Key, rec.Data); err != nil && !errors.Is(err, driver.ErrCorrupt) {
+		err = &corruptError{err.Error()}
+	}
+	return err
 }
 
 // draft is a record that is to be written, and the state that it will be.
@@ -113,67 +119,100 @@ func (m *Manager) compose(id ID, key string, base *state, c *changeSet, tag writ
 	}
 	me = c.apply(me)
 	next := &state{expires: m.expiry(base, me, c.idle != nil, now)}
-	var index map[string]string
-	indexed := func(field, value string) {
-		if value != "" {
-			if index == nil {
-				index = make(map[string]string, len(m.opts.Indexed))
-			}
-			index[field] = m.digest(field, value)
-		}
-	}
 	var err error
 	if m.format != nil {
-		var changes driver.Changes
-		if changes, err = foreignChanges(c); err != nil {
-			return draft{}, err
-		}
-		var old []byte
-		if base != nil {
-			old = bytes.Clone(base.data)
-		}
-		if next.data, err = m.format.Apply(string(id), old, changes); err != nil {
-			return draft{}, err
-		}
-		if len(next.data) > MaxSize {
-			return draft{}, ErrTooLarge
-		}
-		if next.foreign, err = m.format.Attributes(key, next.data); err != nil {
-			return draft{}, err
-		}
-		for _, f := range m.opts.Indexed {
-			if v, ok := next.foreign[f]; ok {
-				raw, _ := encodeValue(f, v)
-				if raw != nil {
-					indexed(f, indexText(raw))
-				}
-			}
-		}
+		err = m.composeForeign(next, id, key, base, c)
 	} else {
-		var env *envelope
-		if base != nil {
-			env = base.env
-		}
-		next.data, err = encodeEnvelope(key, me, env.tagsWith(tag), env, c, func(name, raw []byte) {
-			for _, f := range m.opts.Indexed {
-				if string(name) == f {
-					indexed(f, indexText(raw))
-				}
-			}
-		})
-		if err != nil {
-			return draft{}, err
-		}
-		if next.env, err = decodeEnvelope(key, next.data); err != nil {
-			return draft{}, err
-		}
+		err = m.composeNative(next, key, me, base, c, tag)
 	}
-	next.index = index
-	rec := driver.Record{Key: key, Data: next.data, Expires: next.expires, Index: index}
+	if err != nil {
+		return draft{}, err
+	}
+	rec := driver.Record{Key: key, Data: next.data, Expires: next.expires, Index: next.index}
 	if base != nil {
 		rec.Was = base.index
 	}
 	return draft{rec, next}, nil
+}
+
+func (m *Manager) composeNative(next *state, key string, me meta, base *state, c *changeSet, tag writeTag) error {
+	var env *envelope
+	if base != nil {
+		env = base.env
+	}
+	next.env = &next.own
+	next.env.meta = me
+	var tags [maxTags * len(tag)]byte
+	if err := next.env.encode(key, env.appendTags(tags[:0], tag), env, c); err != nil {
+		return err
+	}
+	next.data = next.env.data
+	if base != nil && !m.reindexes(base, c) {
+		next.index = base.index // maps of records never change
+		return nil
+	}
+	for _, f := range m.opts.Indexed {
+		if raw := next.env.lookup(f); raw != nil {
+			m.indexAs(next, f, indexText(raw))
+		}
+	}
+	return nil
+}
+
+// reindexes reports whether base after c may be indexed otherwise than base.
+func (m *Manager) reindexes(base *state, c *changeSet) bool {
+	known := 0
+	for _, f := range m.opts.Indexed {
+		_, is := base.index[f]
+		if is {
+			known++
+		}
+		// A session that was stored before the field was indexed is found from
+		// now on.
+		if c.clear || c.get(f) != nil || !is && base.env.lookup(f) != nil {
+			return true
+		}
+	}
+	return known != len(base.index) // another Manager indexes other fields
+}
+
+// indexAs adds the entry of a field; "" has none.
+func (m *Manager) indexAs(next *state, field, value string) {
+	if value == "" {
+		return
+	}
+	if next.index == nil {
+		next.index = make(map[string]string, len(m.opts.Indexed))
+	}
+	next.index[field] = m.digest(field, value)
+}
+
+func (m *Manager) composeForeign(next *state, id ID, key string, base *state, c *changeSet) error {
+	changes, err := foreignChanges(c)
+	if err != nil {
+		return err
+	}
+	var old []byte
+	if base != nil {
+		old = bytes.Clone(base.data)
+	}
+	if next.data, err = m.format.Apply(string(id), old, changes); err != nil {
+		return err
+	}
+	if len(next.data) > MaxSize {
+		return ErrTooLarge
+	}
+	if next.foreign, err = m.format.Attributes(key, next.data); err != nil {
+		return err
+	}
+	for _, f := range m.opts.Indexed {
+		if v, ok := next.foreign[f]; ok {
+			if raw, _ := encodeValue(f, v); raw != nil {
+				m.indexAs(next, f, indexText(raw))
+			}
+		}
+	}
+	return nil
 }
 
 // expiry answers the deadline of a session that is written or touched now.
@@ -214,11 +253,14 @@ func (m *Manager) touchDue(st *state, now time.Time) (time.Time, bool) {
 	if m.opts.TouchEvery <= 0 || idle == 0 || st.expires.IsZero() {
 		return time.Time{}, false
 	}
-	e := m.expiry(st, me, false, now)
 	every := m.opts.TouchEvery
 	if me.idle != 0 { // a time-out of its own may be shorter than TouchEvery
 		every = min(every, max(idle/10, time.Millisecond))
 	}
+	if e := now.Add(idle); e.Sub(st.expires) < every && (me.deadline == 0 || e.UnixMilli() < me.deadline) {
+		return time.Time{}, false // as for most requests
+	}
+	e := m.expiry(st, me, false, now)
 	gain := e.Sub(st.expires)
 	// The last step to the absolute deadline is taken however small it is.
 	last := me.deadline != 0 && e.UnixMilli() == me.deadline
@@ -227,20 +269,19 @@ func (m *Manager) touchDue(st *state, now time.Time) (time.Time, bool) {
 
 func foreignChanges(c *changeSet) (driver.Changes, error) {
 	fc := driver.Changes{Clear: c.clear}
-	for _, name := range slices.Sorted(maps.Keys(c.attrs)) {
-		raw := c.attrs[name].raw
-		if raw == nil {
-			fc.Delete = append(fc.Delete, name)
+	for _, ch := range c.attrs {
+		if ch.raw == nil {
+			fc.Delete = append(fc.Delete, ch.name)
 			continue
 		}
-		v, err := attribute{raw: raw}.any()
+		v, err := attribute{raw: ch.raw}.any()
 		if err != nil {
 			return fc, err
 		}
 		if fc.Set == nil {
 			fc.Set = make(map[string]any)
 		}
-		fc.Set[name] = v
+		fc.Set[ch.name] = v
 	}
 	return fc, nil
 }

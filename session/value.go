@@ -168,12 +168,18 @@ func (a attribute) decode(name string, dst any) error {
 			return nil
 		}
 	case *int64:
-		if a.raw[0] == tagInt {
-			n, size := binary.Varint(payload)
-			if size != len(payload) || size <= 0 {
-				return mismatch(errMangled)
-			}
+		if n, size := binary.Varint(payload); a.raw[0] == tagInt && size > 0 && size == len(payload) {
 			*dst = n
+			return nil
+		}
+	case *int:
+		if n, size := binary.Varint(payload); a.raw[0] == tagInt && size > 0 && size == len(payload) && int64(int(n)) == n {
+			*dst = int(n)
+			return nil
+		}
+	case *bool:
+		if a.raw[0] == tagTrue || a.raw[0] == tagFalse {
+			*dst = a.raw[0] == tagTrue
 			return nil
 		}
 	case *time.Time:

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/websession/websession/session/driver"
+	"github.com/websession/websession/session/internal/lazy"
 )
 
 // The files create.go, replace.go, renew.go and destroy.go make each mutation of
@@ -52,9 +53,10 @@ func (m *Manager) mutate(ctx context.Context, call func(context.Context) error) 
 	if err := ctx.Err(); err != nil {
 		return failed, err
 	}
-	bounded := m.bound(ctx)
-	defer bounded.end()
-	err := call(bounded)
+	var bounded lazy.Context
+	m.bound(ctx, &bounded)
+	defer bounded.End()
+	err := call(&bounded)
 	return outcomeOf(err), err
 }
 
@@ -83,7 +85,7 @@ const (
 func (m *Manager) inspect(ctx context.Context, key string) (*state, error) {
 	began := time.Now()
 	for try := 1; ; try++ {
-		rec, v, err := m.loadRecord(ctx, key)
+		rec, v, err := m.loadRecord(ctx, new(lazy.Context), key)
 		if err == nil {
 			var st *state
 			if st, err = m.decodeState(rec, v); err == nil {

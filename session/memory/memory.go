@@ -11,9 +11,11 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"hash/maphash"
 	"iter"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/websession/websession/session/driver"
@@ -64,6 +66,7 @@ func (c connector) Open(ctx context.Context, _ driver.OpenOptions) (driver.Store
 
 // place is where the records of one or several stores lie.
 type place struct {
+	seed   maphash.Seed
 	shards [shardCount]shard
 	users  int // stores that are open, if the place has a name
 }
@@ -82,7 +85,7 @@ type entry struct {
 }
 
 func newPlace() *place {
-	p := &place{}
+	p := &place{seed: maphash.MakeSeed()}
 	for i := range p.shards {
 		p.shards[i].records = make(map[string]entry)
 	}
@@ -90,11 +93,7 @@ func newPlace() *place {
 }
 
 func (p *place) shard(key string) *shard {
-	var h uint32 = 2166136261 // FNV-1a
-	for i := range len(key) {
-		h = (h ^ uint32(key[i])) * 16777619
-	}
-	return &p.shards[h%shardCount]
+	return &p.shards[maphash.String(p.seed, key)%shardCount]
 }
 
 // Store keeps records in a map. It implements all of driver but SeparateIndexer
@@ -103,8 +102,7 @@ type Store struct {
 	place *place
 	name  string
 
-	mu     sync.RWMutex
-	closed bool
+	closed atomic.Bool
 }
 
 // New answers a store of its own.
@@ -112,9 +110,7 @@ func New() *Store { return &Store{place: newPlace()} }
 
 // usable reports why no call can be served.
 func (s *Store) usable(ctx context.Context) error {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if s.closed {
+	if s.closed.Load() {
 		return driver.ErrClosed
 	}
 	return driver.NotApplied(ctx.Err())
@@ -305,12 +301,9 @@ func (s *Store) Ping(ctx context.Context) (driver.Info, error) {
 
 // Close implements driver.Store. The last store of a name forgets its sessions.
 func (s *Store) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
+	if s.closed.Swap(true) {
 		return nil
 	}
-	s.closed = true
 	if s.name != "" {
 		shared.Lock()
 		defer shared.Unlock()

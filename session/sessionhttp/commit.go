@@ -22,15 +22,17 @@ func (x *exchange) commit() error {
 	case !used:
 		return nil
 	case s == nil:
-		guard(x.w.Header(), false)
+		x.guard(x.w.Header(), false)
 		return nil
 	case anonymous:
 		s.Seal()
-		guard(x.w.Header(), false)
+		x.guard(x.w.Header(), false)
 		return nil
 	}
+	// A commit goes on when the client has gone.
+	x.commitment.Parent, x.commitment.Timeout, x.commitment.Detached = x.r.Context(), x.opts.CommitTimeout, true
 	err := s.Save((*commitContext)(x))
-	(*commitContext)(x).end()
+	x.commitment.End()
 	s.Seal()
 	if errors.Is(err, session.ErrFinished) { // the handler dropped its changes
 		err = nil
@@ -39,7 +41,7 @@ func (x *exchange) commit() error {
 		var set bool
 		h := x.w.Header()
 		if set, err = x.setCookie(h, s, nil); err == nil {
-			guard(h, set)
+			x.guard(h, set)
 			return nil
 		}
 	}
@@ -53,27 +55,28 @@ func (x *exchange) commit() error {
 // id that a Renew has made valid, or that a Destroy has ended.
 func (x *exchange) setCookie(h http.Header, s *session.Session, saveErr error) (bool, error) {
 	c := &x.opts.Cookie
-	if !s.Stored() {
+	t := s.Ticket()
+	if t.ID == "" {
 		if x.id != "" {
 			c.set(h, "", -1)
 		}
 		return x.id != "", nil
 	}
-	id := s.ID().Reveal()
-	persistent, deadline, expires := s.Persistent(), s.Deadline(), s.Expires()
-	if id == x.id && (saveErr != nil || persistent == x.persistent &&
-		(!persistent || !deadline.IsZero() || expires.Equal(x.expires))) {
+	id := t.ID.Reveal()
+	if id == x.id && (saveErr != nil || t.Persistent == x.persistent &&
+		(!t.Persistent || !t.Deadline.IsZero() || t.Expires.Equal(x.expires))) {
 		return false, nil
 	}
 	if len(id) > MaxID || !validValue(id) {
 		return false, errID
 	}
 	seconds := 0
-	if persistent {
-		if deadline.IsZero() {
-			deadline = expires
+	if t.Persistent {
+		end := t.Deadline
+		if end.IsZero() {
+			end = t.Expires
 		}
-		seconds = age(x.m.Now(), deadline)
+		seconds = age(x.m.Now(), end)
 	}
 	c.set(h, id, seconds)
 	return true, nil
@@ -93,7 +96,7 @@ func (x *exchange) fail(s *session.Session, err error) {
 	if s != nil && x.status != http.StatusConflict {
 		x.setCookie(h, s, err)
 	}
-	guard(h, true)
+	x.guard(h, true)
 	x.failure = fmt.Errorf("sessionhttp: the answer was replaced by one of status %d: %w", x.status, err)
 	x.replying = true
 	x.opts.Error(x, x.r, x.status, err)
@@ -152,28 +155,13 @@ func (x *exchange) complete() {
 	}
 }
 
-// commitContext is an exchange as the context of its commit: without the
-// request's end, and with a deadline. Most commits have nothing to do and look
-// at no context, so it is made when it is first used.
+// commitContext is an exchange as the context of its commit.
 type commitContext exchange
 
-func (c *commitContext) begin() context.Context {
-	c.commitment.once.Do(func() {
-		c.commitment.ctx, c.commitment.cancel = context.WithTimeout(context.WithoutCancel(c.r.Context()), c.opts.CommitTimeout)
-	})
-	return c.commitment.ctx
-}
-
-func (c *commitContext) end() {
-	if c.commitment.cancel != nil {
-		c.commitment.cancel()
-	}
-}
-
-func (c *commitContext) Deadline() (time.Time, bool) { return c.begin().Deadline() }
-func (c *commitContext) Done() <-chan struct{}       { return c.begin().Done() }
-func (c *commitContext) Err() error                  { return c.begin().Err() }
-func (c *commitContext) Value(key any) any           { return c.begin().Value(key) }
+func (c *commitContext) Deadline() (time.Time, bool) { return c.commitment.Deadline() }
+func (c *commitContext) Done() <-chan struct{}       { return c.commitment.Done() }
+func (c *commitContext) Err() error                  { return c.commitment.Err() }
+func (c *commitContext) Value(key any) any           { return c.commitment.Value(key) }
 
 // Format prints neither the cookie nor the session, whatever the verb.
 func (c *commitContext) Format(f fmt.State, _ rune) { io.WriteString(f, "sessionhttp.Context") }

@@ -177,13 +177,19 @@ func find(lines []string, name string) (value, refused string) {
 // not empty: RFC 6265, section 4.1.1, cookie-octet.
 func validValue(v string) bool {
 	for i := range len(v) {
-		switch c := v[i]; {
-		case c <= ' ', c >= 0x7f, c == '"', c == ',', c == ';', c == '\\':
+		if !cookieOctet[v[i]] {
 			return false
 		}
 	}
 	return v != ""
 }
+
+var cookieOctet = func() (is [256]bool) {
+	for c := '!'; c < 0x7f; c++ {
+		is[c] = c != '"' && c != ',' && c != ';' && c != '\\'
+	}
+	return is
+}()
 
 func trimBlanks(s string) string { return strings.Trim(s, " \t") }
 
@@ -197,12 +203,16 @@ func age(now, end time.Time) int {
 }
 
 // guard keeps an answer that depends on a session from other people's caches.
-func guard(h http.Header, setsCookie bool) {
-	if !lists(h["Vary"], "Cookie", "*") {
-		h["Vary"] = append(slices.Clip(h["Vary"]), "Cookie")
+func (x *exchange) guard(h http.Header, setsCookie bool) {
+	x.guards = [2]string{"Cookie", "no-store"}
+	switch vary := h["Vary"]; {
+	case len(vary) == 0:
+		h["Vary"] = x.guards[0:1:1]
+	case !lists(vary, "Cookie", "*"):
+		h["Vary"] = append(slices.Clip(vary), "Cookie")
 	}
 	if cc := h["Cache-Control"]; len(cc) == 0 || setsCookie && !lists(cc, "no-store", "private") {
-		h["Cache-Control"] = []string{"no-store"}
+		h["Cache-Control"] = x.guards[1:2:2]
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/websession/websession/session"
+	"github.com/websession/websession/session/internal/lazy"
 )
 
 var (
@@ -132,11 +133,8 @@ type exchange struct {
 	replied  bool    // it did
 	void     http.Header
 
-	commitment struct {
-		once   sync.Once
-		ctx    context.Context
-		cancel context.CancelFunc
-	}
+	commitment lazy.Context
+	guards     [2]string // values of headers that guard sets
 }
 
 type field struct {
@@ -190,7 +188,8 @@ func (x *exchange) load(r *http.Request) (s *session.Session, err error) {
 		s, err = x.m.Load(r.Context(), session.ID(id))
 		switch {
 		case err == nil:
-			x.id, x.persistent, x.expires = id, s.Persistent(), s.Expires()
+			t := s.Ticket()
+			x.id, x.persistent, x.expires = id, t.Persistent, t.Expires
 		case !errors.Is(err, session.ErrNotFound) && !errors.Is(err, session.ErrCorrupt):
 			x.err, x.again = err, r.Context().Err() != nil
 			return nil, err

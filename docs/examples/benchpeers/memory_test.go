@@ -62,7 +62,7 @@ func (l *loop) serve(until time.Time) (requests int) {
 
 func (l *loop) send(requests int) int {
 	for range requests {
-		if w := l.visitor.send(l.handler); w.Code != http.StatusOK {
+		if w := l.visitor.send(l.handler); w.code != http.StatusOK {
 			l.failed++
 		}
 	}
