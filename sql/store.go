@@ -193,8 +193,14 @@ func (s *Store) Delete(ctx context.Context, rec driver.Record, old driver.Versio
 // version, data unless it stays, expires, index fields. They share nothing with
 // rec, since a writer may be late.
 func (s *Store) arguments(op string, rec driver.Record, data bool) (driver.Version, []any, error) {
-	if len(rec.Data) > driver.MaxData {
-		err := fmt.Errorf("the data has %d bytes, more than %d", len(rec.Data), driver.MaxData)
+	var err error
+	switch {
+	case len(rec.Key) > driver.MaxKey:
+		err = fmt.Errorf("the key has %d bytes, more than %d", len(rec.Key), driver.MaxKey)
+	case len(rec.Data) > driver.MaxData:
+		err = fmt.Errorf("the data has %d bytes, more than %d", len(rec.Data), driver.MaxData)
+	}
+	if err != nil {
 		return "", nil, driver.NotApplied(s.fail(op, err))
 	}
 	version := newVersion()
