@@ -17,6 +17,7 @@ func (m *Manager) destroy(ctx context.Context, key string, was map[string]string
 		})
 		switch {
 		case out == applied, out == notFound:
+			m.ended(key, was)
 			m.observe(ctx, Event{Kind: EventDestroyed, Session: m.handle(key)})
 			return nil
 		case out != unresolved && try == 1:

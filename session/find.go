@@ -57,7 +57,7 @@ func (m *Manager) copies(ctx context.Context, op string, records iter.Seq2[drive
 				m.observe(ctx, Event{Kind: EventCorrupt, Session: m.handle(rec.Key), Err: err})
 				continue
 			}
-			if st.expiredAt(m.now()) {
+			if st.expiredAt(m.now()) || m.refuses(rec.Key) {
 				continue
 			}
 			if !yield(&Session{m: m, key: rec.Key, base: st, readOnly: true}, nil) {

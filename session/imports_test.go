@@ -35,7 +35,7 @@ var allowed = []struct {
 	{"backends", []string{module + "..."}},
 	{"internal/servers", nil},
 	// Only tests import it, and only it imports Docker's client.
-	{"internal/testenv", []string{module + "internal/servers", "github.com/ory/dockertest/v3", "github.com/ory/dockertest/v3/...", "github.com/Shopify/toxiproxy/v2", "github.com/Shopify/toxiproxy/v2/...", "github.com/rs/zerolog", "github.com/jackc/pgx/v5/...", "github.com/go-sql-driver/mysql"}},
+	{"internal/testenv", []string{module + "internal/servers", "github.com/ory/dockertest/v3", "github.com/ory/dockertest/v3/...", "github.com/Shopify/toxiproxy/v2", "github.com/Shopify/toxiproxy/v2/...", "github.com/rs/zerolog", "github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/...", "github.com/go-sql-driver/mysql", "github.com/redis/go-redis/v9"}},
 	{"cmd/websession", []string{module + "cmd/websession/...", module + "backends", module + "session", module + "session/...", "github.com/spf13/cobra", "github.com/spf13/pflag", "go.yaml.in/yaml/v3"}},
 }
 

@@ -40,7 +40,7 @@ func (m *Manager) Purge(ctx context.Context) (int, error) {
 
 // janitor purges until ctx ends.
 func (m *Manager) janitor(ctx context.Context) {
-	defer close(m.done)
+	defer m.background.Done()
 	for {
 		t := time.NewTimer(m.opts.PurgeEvery*4/5 + rand.N(m.opts.PurgeEvery*2/5+1))
 		select {

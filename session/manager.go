@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,15 +18,18 @@ import (
 // concurrent use. Managers on several servers share a store; none of them is
 // special.
 type Manager struct {
-	opts   Options
-	store  driver.Store
-	format driver.Format // nil: native
-	caps   capabilities
-	queue  queue
-	writer [8]byte            // stands for this Manager in write tags
-	writes atomic.Uint32      // counts its mutations
-	stop   context.CancelFunc // of the janitor
-	done   chan struct{}      // closed when the janitor has ended
+	opts    Options
+	store   driver.Store
+	format  driver.Format // nil: native
+	caps    capabilities
+	queue   queue
+	writer  [8]byte       // stands for this Manager in write tags
+	writes  atomic.Uint32 // counts its mutations
+	refused refused
+	changed chan struct{} // PrimaryChanged was called
+
+	stop       context.CancelFunc
+	background sync.WaitGroup // janitor and undertaker
 }
 
 // New answers a Manager of sessions in store. Its Close closes the store.
@@ -41,23 +45,26 @@ func New(store driver.Store, o *Options) (*Manager, error) {
 	if opts.Class == "" {
 		opts.Class = strings.TrimPrefix(fmt.Sprintf("%T", store), "*")
 	}
-	m := &Manager{opts: opts, store: store, format: opts.Format, caps: resolve(store), done: make(chan struct{})}
+	m := &Manager{opts: opts, store: store, format: opts.Format, caps: resolve(store), changed: make(chan struct{}, 1)}
 	rand.Read(m.writer[:]) // never fails: crypto/rand
 	ctx, stop := context.WithCancel(context.Background())
 	m.stop = stop
 	if m.caps.purger != nil && opts.PurgeEvery > 0 {
+		m.background.Add(1)
 		go m.janitor(ctx)
-	} else {
-		close(m.done)
+	}
+	if opts.RefuseEnded > 0 {
+		m.background.Add(1)
+		go m.undertaker(ctx)
 	}
 	return m, nil
 }
 
-// Close stops the janitor and closes the store. Sessions that are in use answer
+// Close stops what runs in the background and closes the store. Sessions that are in use answer
 // ErrClosed from then on. A second call does nothing.
 func (m *Manager) Close() error {
 	m.stop()
-	<-m.done
+	m.background.Wait()
 	return m.store.Close()
 }
 
@@ -183,6 +190,9 @@ type loading struct {
 }
 
 func (m *Manager) loadInto(ctx context.Context, key string, l *loading) error {
+	if m.refuses(key) {
+		return ErrNotFound
+	}
 	rec, v, err := m.loadRecord(ctx, &l.call, key)
 	if err == nil {
 		err = m.decodeInto(&l.state, rec, v)

@@ -17,6 +17,7 @@ const (
 	DefaultAbsolute     = 7 * 24 * time.Hour
 	DefaultStoreTimeout = 3 * time.Second
 	DefaultPurgeEvery   = 5 * time.Minute
+	DefaultRefuseEnded  = 10 * time.Minute
 )
 
 // NoLimit, as a duration of Options, means that there is none.
@@ -50,6 +51,12 @@ type Options struct {
 	// expired records, where the store does not expire them by itself.
 	// NoLimit: the application calls Purge.
 	PurgeEvery time.Duration
+
+	// RefuseEnded is how long this Manager remembers the sessions that it ended
+	// or renewed, up to 100,000 of them: whatever the store says, it lets nobody
+	// in by them. That matters when a server took over that had not heard of
+	// the last deletes; see PrimaryChanged. NoLimit: it remembers none.
+	RefuseEnded time.Duration
 
 	// Observe is told of events. It is called in the request that they happen
 	// in and must not block; it may be called concurrently.
@@ -102,6 +109,7 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	duration("StoreTimeout", &c.StoreTimeout, DefaultStoreTimeout, maxLife)
 	duration("PurgeEvery", &c.PurgeEvery, DefaultPurgeEvery, maxLife)
+	duration("RefuseEnded", &c.RefuseEnded, DefaultRefuseEnded, 24*time.Hour)
 	if c.Indexed == nil {
 		c.Indexed = []string{"user"}
 	}

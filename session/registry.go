@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/websession/websession/session/driver"
 )
@@ -83,10 +84,16 @@ func (r *Registry) Open(ctx context.Context, class string, props map[string]any,
 	if f, ok := connector.(driver.Formatter); ok {
 		opts.Format = f.Format()
 	}
+	var manager atomic.Pointer[Manager] // nil at first: it has ended nothing then
 	store, err := connector.Open(ctx, driver.OpenOptions{
 		Indexed: slices.Clone(opts.Indexed),
 		Warn: func(msg string) {
 			opts.Observe(ctx, Event{Kind: EventWarning, Class: opts.Class, Message: msg})
+		},
+		PrimaryChanged: func() {
+			if m := manager.Load(); m != nil {
+				m.PrimaryChanged()
+			}
 		},
 	})
 	if err != nil {
@@ -96,6 +103,7 @@ func (r *Registry) Open(ctx context.Context, class string, props map[string]any,
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
+	manager.Store(m)
 	return m, nil
 }
 

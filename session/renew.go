@@ -19,6 +19,9 @@ func (m *Manager) renew(ctx context.Context, oldID ID, oldKey string, base *stat
 		return "", "", nil, err
 	}
 	defer m.queue.leave(oldKey)
+	if m.refuses(oldKey) {
+		return "", "", nil, ErrNotFound
+	}
 	if base.expiredAt(m.now()) { // unless others have used it meanwhile
 		var err error
 		if base, err = m.load(ctx, oldKey); err != nil {
@@ -37,6 +40,7 @@ func (m *Manager) renew(ctx context.Context, oldID ID, oldKey string, base *stat
 	for try := 1; ; try++ {
 		err := m.deleteVersion(ctx, oldKey, base)
 		if err == nil {
+			m.ended(oldKey, base.index)
 			m.observe(ctx, Event{Kind: EventRenewed, Session: m.handle(key)})
 			return id, key, next, nil
 		}

@@ -32,6 +32,9 @@ func (m *Manager) rewrite(ctx context.Context, id ID, key string, base *state, c
 		return nil, err
 	}
 	for attempt := 1; ; attempt++ {
+		if m.refuses(key) {
+			return fail(ErrNotFound)
+		}
 		var err error
 		if base.expiredAt(m.now()) { // unless others have used it meanwhile
 			if base, err = m.load(ctx, key); err != nil {
@@ -149,6 +152,9 @@ func (m *Manager) touch(ctx context.Context, key string, st *state) (*state, err
 	now := m.now()
 	if st.expiredAt(now) { // it ended during the request, unless others used it: then it was touched
 		return st, nil
+	}
+	if m.refuses(key) {
+		return st, ErrNotFound
 	}
 	expires, due := m.touchDue(st, now)
 	if !due {
