@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -18,7 +19,8 @@ import (
 // Env is where the suite runs.
 type Env struct {
 	// Place answers the properties of a fresh, empty place that nobody else
-	// uses. Every case gets one of its own. It cleans up by tb.Cleanup.
+	// uses. Every case gets one of its own, or two. It cleans up by tb.Cleanup. Where
+	// index fields must be made by hand, the place has user and account.
 	Place func(tb testing.TB) map[string]any
 
 	// Raw answers everything that lies in a place, by name: keys, files, rows,
@@ -116,25 +118,42 @@ type place struct {
 
 	// patience is how long a call may take that ought to return soon.
 	patience time.Duration
+
+	state *caseState
+}
+
+// caseState is what the goroutines of a case know of it.
+type caseState struct {
+	hung atomic.Bool // a call did not return
+	over atomic.Bool // nobody listens any more
 }
 
 func newPlace(tb testing.TB, d driver.Driver, env Env, hide bool, seed uint64) *place {
 	tb.Helper()
+	props, state := env.Place(tb), &caseState{}
+	tb.Cleanup(func() { state.over.Store(true) }) // after stores are closed, before the place goes
 	return &place{
-		TB: tb, driver: d, env: env, hide: hide, props: env.Place(tb),
+		TB: tb, driver: d, env: env, hide: hide, props: props, state: state,
 		rng: rand.New(rand.NewPCG(seed, 1)), patience: 20 * time.Second,
 	}
 }
 
-// fail reports a broken promise, with why it matters.
+// fail reports a broken promise, with why it matters. A call that hung and
+// returns when the case is over reports nothing.
 func (p *place) fail(format string, args ...any) {
 	p.Helper()
+	if p.state.over.Load() {
+		return
+	}
 	p.Errorf("%s\nThe promise: %s", fmt.Sprintf(format, args...), p.why)
 }
 
 // fatal is fail that ends the case.
 func (p *place) fatal(format string, args ...any) {
 	p.Helper()
+	if p.state.over.Load() {
+		runtime.Goexit()
+	}
 	p.Fatalf("%s\nThe promise: %s", fmt.Sprintf(format, args...), p.why)
 }
 
@@ -160,11 +179,7 @@ func (p *place) openIndexed(fields ...string) driver.Store {
 	if err != nil {
 		p.fatal("Open: %v", err)
 	}
-	p.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			p.Errorf("Close: %v", err)
-		}
-	})
+	p.closeAtTheEnd(s)
 	return s
 }
 
@@ -244,6 +259,9 @@ func (p *place) managerOf(s driver.Store, o session.Options) *session.Manager {
 	p.Helper()
 	if o.PurgeEvery == 0 {
 		o.PurgeEvery = session.NoLimit
+	}
+	if o.RefuseEnded == 0 { // the store has to refuse them
+		o.RefuseEnded = session.NoLimit
 	}
 	o.Class = p.driver.Class().Name
 	m, err := session.New(s, &o)

@@ -20,6 +20,9 @@ func damageCases() []testCase {
 		appCase("Damage/SwappedRecordsAreRefused",
 			"who can write to the store must not make one visitor another by moving records",
 			swappedRecords),
+		appCase("Damage/NewerFormatIsLeftAlone",
+			"while a new release is rolled out, servers of the old one meet its sessions: they must not damage them",
+			newerFormat),
 		appCase("Damage/OneRecordDoesNotHideOthers",
 			"a list of sessions, and a logout everywhere, must work although one record is damaged",
 			damageDoesNotHide, "Scanner"),
@@ -114,6 +117,56 @@ func damageIsCorrupt(a *app) {
 	a.sameThings(0, "after Destroy of a damaged session")
 }
 
+// sealed answers the bytes of an envelope with the checksum that they need.
+func sealed(data []byte) []byte {
+	sum := len(data) - crc32.Size
+	return binary.BigEndian.AppendUint32(bytes.Clone(data[:sum]), crc32.Checksum(data[:sum], crc32.MakeTable(crc32.Castagnoli)))
+}
+
+// newerFormat has a session in a format version, or under an encryption key, that
+// the next release may have.
+func newerFormat(a *app) {
+	m := a.servers(2)
+	store := a.open()
+	for _, at := range []int{0, 1} {
+		s := a.visitOf(m[0], "ada")
+		id := s.ID()
+		changed, read, login := a.load(m[0], id), a.load(m[1], id), a.load(m[0], id)
+		rec, _ := a.record(store, keyOf(s))
+		newer := append(bytes.Clone(rec.Data), "what the old release does not know"...)
+		newer[at]++
+		a.overwrite(store, rec, sealed(newer))
+		there, v := a.record(store, rec.Key)
+		things, _ := a.things()
+
+		a.corrupt(m[0], id, "a newer format")
+		a.clock.Advance(a.opts.Idle / 2)
+		a.need("Save of a session that was only read", read.Save(a.Context()))
+		for what, err := range map[string]error{
+			"Update": m[1].Update(a.Context(), id, increment),
+			"Save":   a.setSave(changed, colorKey, "blue"),
+			"Renew":  login.Renew(a.Context()),
+			"Reload": changed.Reload(a.Context()),
+		} {
+			if !errors.Is(err, session.ErrCorrupt) {
+				a.fail("%s of a session in a newer format: %v, want ErrCorrupt", what, err)
+			}
+		}
+		now, nowV := a.record(store, rec.Key)
+		if diff := differ(now, there); diff != "" || nowV != v {
+			a.fail("a session in a newer format was changed: %s", diff)
+		}
+		a.sameThings(things, "after requests with a session in a newer format")
+
+		a.overwrite(store, rec, rec.Data) // the roll-out is undone
+		holds(a, a.load(m[1], id), userKey, "ada")
+		a.overwrite(store, rec, sealed(newer))
+		a.need("Destroy of a session in a newer format", m[0].Destroy(a.Context(), id))
+		a.dead(m[1], id, "after Destroy of a session in a newer format")
+		a.sameThings(0, "after Destroy of a session in a newer format")
+	}
+}
+
 func swappedRecords(a *app) {
 	m := a.server()
 	store := a.open()
@@ -164,9 +217,7 @@ func damagedAttribute(a *app) {
 	// is whole.
 	rec, _ := a.record(store, keyOf(s))
 	bad := bytes.Replace(rec.Data, []byte(`{"Items"`), []byte(`["Items"`), 1)
-	sum := len(bad) - crc32.Size
-	binary.BigEndian.PutUint32(bad[sum:], crc32.Checksum(bad[:sum], crc32.MakeTable(crc32.Castagnoli)))
-	a.overwrite(store, rec, bad)
+	a.overwrite(store, rec, sealed(bad))
 
 	got := a.load(m[1], s.ID())
 	var te *session.TypeError

@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"math/rand/v2"
 	"time"
 
 	"github.com/websession/websession/session"
@@ -21,12 +20,15 @@ func expiringCases() []testCase {
 		appCase("Expiry/NoLimit",
 			"a session without a deadline is not purged, by the framework or by the store",
 			expiryNoLimit),
+		appCase("Expiry/LimitAndBack",
+			"a deadline that is taken away and given again must neither end the session at the old one nor keep it for ever",
+			expiryLimitAndBack),
+		appCase("Expiry/PersistentIsRemembered",
+			"who asked to be remembered is remembered by every server, and lives neither longer nor shorter for it",
+			persistentIsRemembered),
 		appCase("Expiry/LongLife",
 			"a deadline in years must not overflow in a store that counts in 32 bits, or be cut at 30 days",
 			expiryLongLife),
-		appCase("Expiry/ClocksMayDiffer",
-			"a server whose clock is behind must not bring nearer what the others have promised, nor end what they keep alive",
-			clocksMayDiffer),
 		appCase("Expiry/LongRequest",
 			"a request may last longer than the idle time-out, a download or a WebSocket; others kept its session alive meanwhile",
 			longRequest),
@@ -161,6 +163,90 @@ func expiryNoLimit(a *app) {
 	a.dead(m[0], s.ID(), "after its idle time-out")
 }
 
+func expiryLimitAndBack(a *app) {
+	a.opts.Idle, a.opts.Absolute = session.NoLimit, session.NoLimit
+	m := a.servers(2)
+	id := a.visitOf(m[0], "ada").ID()
+	set := func(m *session.Manager, idle time.Duration) {
+		a.Helper()
+		s := a.load(m, id)
+		a.need("SetIdle", s.SetIdle(idle))
+		a.save(s)
+	}
+	const month = 30 * 24 * time.Hour
+	for i, idle := range []time.Duration{time.Minute, 2 * month, 1500 * time.Millisecond} {
+		set(m[i%2], idle)
+		if got, want := a.load(m[1-i%2], id).Expires(), a.clock.Now().Add(idle); !got.Equal(want) {
+			a.fail("a session that got the limit %v expires %v, want %v", idle, got, want)
+		}
+		a.purges(m[i%2], 0)
+		set(m[1-i%2], 0)
+		if got := a.load(m[i%2], id).Expires(); !got.IsZero() {
+			a.fail("a session whose limit was taken away expires %v", got)
+		}
+		a.clock.Advance(3 * month)
+		a.purges(m[0], 0)
+		holds(a, a.load(m[i%2], id), userKey, "ada")
+	}
+	set(m[0], month)
+	set(m[1], time.Minute)
+	a.clock.Advance(time.Minute)
+	a.dead(m[0], id, "after its last limit")
+	a.clock.Advance(ripe)
+	if a.has("Purger") {
+		a.purges(m[1], 1)
+		a.sameThings(0, "after Purge")
+	}
+}
+
+func persistentIsRemembered(a *app) {
+	m := a.servers(2)
+	s := m[0].NewSession()
+	a.need("SetPersistent", s.SetPersistent(true))
+	a.save(s)
+	if s.Stored() {
+		a.fail("a session that has nothing but the wish to be remembered was stored")
+	}
+	a.need("Set", colorKey.Set(s, "red"))
+	a.save(s)
+	expires, end := s.Expires(), s.Deadline()
+	is := func(want bool, when string) {
+		a.Helper()
+		for _, m := range m {
+			got := a.load(m, s.ID())
+			if got.Persistent() != want || !got.Expires().Equal(expires) || !got.Deadline().Equal(end) {
+				a.fail("%s: persistent %v, expires %v, ends %v; want %v, %v, %v", when, got.Persistent(), got.Expires(), got.Deadline(), want, expires, end)
+			}
+		}
+	}
+	is(true, "after a first Save")
+	for _, want := range []bool{false, true} {
+		s = a.load(m[0], s.ID())
+		a.need("SetPersistent", s.SetPersistent(want))
+		a.save(s)
+		is(want, "after a Save of nothing else")
+	}
+	a.need("Save", a.setSave(a.load(m[1], s.ID()), colorKey, "blue"))
+	is(true, "after a change of an attribute")
+	a.clock.Advance(a.opts.Idle / 2)
+	expires = a.clock.Now().Add(a.opts.Idle)
+	a.save(a.load(m[1], s.ID()))
+	is(true, "after a touch")
+
+	one, two := a.load(m[0], s.ID()), a.load(m[1], s.ID())
+	a.need("SetPersistent", one.SetPersistent(false))
+	a.save(one)
+	a.need("Save", a.setSave(two, shapeKey, "round"))
+	is(false, "after a Save of an attribute by one who loaded it before")
+	a.need("SetPersistent", two.SetPersistent(true))
+	a.need("Renew", two.Renew(a.Context()))
+	s = two
+	is(true, "after Renew")
+	got := a.load(m[0], s.ID())
+	a.names(got, "color", "shape")
+	holds(a, got, colorKey, "blue")
+}
+
 func expiryLongLife(a *app) {
 	const year = 365 * 24 * time.Hour
 	store, other := a.open(), a.open()
@@ -178,45 +264,6 @@ func expiryLongLife(a *app) {
 		a.dead(m[1], s.ID(), "at its end")
 		a.clock = newClock()
 		a.opts.Now = a.clock.Now
-	}
-}
-
-func clocksMayDiffer(a *app) {
-	const skew = 60 * time.Second
-	behind := &clock{now: a.clock.Now().Add(-skew)}
-	ahead := a.server()
-	a.opts.Now = behind.Now
-	late := a.server()
-	s := a.visit(ahead)
-	end := s.Deadline()
-	expires := s.Expires()
-	for i := range 20 {
-		for _, m := range []*session.Manager{late, ahead, late} {
-			got := a.load(m, s.ID())
-			if i%2 == 0 {
-				a.need("Set", countKey.Set(got, int64(i)))
-			}
-			a.save(got)
-			now := a.load(ahead, s.ID())
-			if now.Expires().Before(expires) || now.Expires().After(end) || !now.Deadline().Equal(end) {
-				a.fail("a server whose clock is %v behind moved the deadline from %v to %v, the end from %v to %v",
-					skew, expires, now.Expires(), end, now.Deadline())
-			}
-			expires = now.Expires()
-		}
-		a.clock.Advance(a.opts.Idle / 10)
-		behind.Advance(a.opts.Idle / 10)
-	}
-	a.need("Renew", s.Renew(a.Context()))
-	holds(a, a.load(late, s.ID()), colorKey, "red")
-	young := a.visit(late)
-	holds(a, a.load(ahead, young.ID()), colorKey, "red")
-	for _, m := range []*session.Manager{ahead, late} {
-		if _, err := m.Purge(a.Context()); err != nil {
-			a.fail("Purge: %v", err)
-		}
-		holds(a, a.load(m, s.ID()), colorKey, "red")
-		holds(a, a.load(m, young.ID()), colorKey, "red")
 	}
 }
 
@@ -271,52 +318,4 @@ func expiryWholeMilliseconds(a *app) {
 	check("after a Save")
 	a.need("Renew", s.Renew(a.Context()))
 	check("after Renew")
-}
-
-// throttleNeverExpires is a property of random activity: with pauses below Idle
-// minus TouchEvery a session lives, and is touched once per TouchEvery at most.
-func throttleNeverExpires(a *app) {
-	rng, store := rand.New(rand.NewPCG(a.rng.Uint64(), 3)), a.open()
-	for range a.scale(40, 4) {
-		idle := time.Duration(1+rng.IntN(600)) * time.Minute
-		every := max(time.Duration(rng.Int64N(int64(idle*9/10))).Truncate(time.Millisecond), time.Millisecond)
-		if rng.IntN(3) == 0 {
-			every = idle / 10 // the default
-			a.opts.TouchEvery = 0
-		} else {
-			a.opts.TouchEvery = every
-		}
-		a.opts.Idle, a.opts.Absolute = idle, idle*time.Duration(2+rng.IntN(40))
-		m, spy := a.spiedOn(store)
-		s := a.visit(m)
-		began, end := a.clock.Now(), s.Deadline()
-		spy.reset(nil, nil)
-		last, touches := began, 0
-		for {
-			a.clock.Advance(time.Duration(rng.Int64N(int64(idle - every))).Truncate(time.Millisecond))
-			now := a.clock.Now()
-			if !now.Before(end) {
-				break
-			}
-			got, err := m.Load(a.Context(), s.ID())
-			if err != nil {
-				a.fatal("idle %v, touch every %v: an active session is gone %v before its end, %v after its creation",
-					idle, every, end.Sub(now), now.Sub(began))
-			}
-			a.save(got)
-			n := spy.writes()
-			if n == touches {
-				continue
-			}
-			// The last step, to the absolute deadline, may be a small one.
-			if n > touches+1 || now.Sub(last) < every && !got.Expires().Equal(end) {
-				a.fatal("idle %v, touch every %v: %d touches within %v", idle, every, n-touches, now.Sub(last))
-			}
-			last, touches = now, n
-		}
-		if most := int(end.Sub(began)/every) + 2; touches > most {
-			a.fail("idle %v, touch every %v: %d touches in %v, want at most %d", idle, every, touches, end.Sub(began), most)
-		}
-		a.dead(m, s.ID(), "after the absolute deadline")
-	}
 }

@@ -2,11 +2,14 @@ package conformance
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
+	"sync"
 
 	"github.com/websession/websession/session"
 	"github.com/websession/websession/session/driver"
@@ -23,6 +26,12 @@ func secretCases() []testCase {
 		appCase("Secrets/ErrorsHoldNoID",
 			"errors end in logs, which more people read than may use the sessions",
 			errorsHoldNoID),
+		appCase("Secrets/EventsHoldNoID",
+			"events end in logs, in metrics and in traces, which many people read and many machines keep",
+			eventsHoldNoID),
+		appCase("Secrets/KeysTellNothingOfIDs",
+			"who measures how long lookups take must not learn that the beginning of a guess was right",
+			keysTellNothingOfIDs),
 	}
 }
 
@@ -138,5 +147,108 @@ func errorsHoldNoID(a *app) {
 	if text := fmt.Sprintf("%v %+v %#v %s %q %x %d", s, id, id, id, id, id, s); strings.Contains(text, id.Reveal()) ||
 		strings.Contains(text, hex.EncodeToString([]byte(id.Reveal()))) {
 		a.fail("fmt prints the id")
+	}
+}
+
+func eventsHoldNoID(a *app) {
+	var mu sync.Mutex
+	var said bytes.Buffer
+	kinds := make(map[session.EventKind]bool)
+	level := &slog.HandlerOptions{Level: slog.LevelDebug}
+	text, json := slog.New(slog.NewTextHandler(&said, level)), slog.New(slog.NewJSONHandler(&said, level))
+	a.opts.Observe = func(ctx context.Context, e session.Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		kinds[e.Kind] = true
+		session.LogEvents(text)(ctx, e)
+		session.LogEvents(json)(ctx, e)
+		fmt.Fprintf(&said, "%v %+v %#v %s\n", e, e, e, e.Err)
+	}
+	m, spy := a.spied()
+	store := a.open()
+	var ids []session.ID
+	known := func(s *session.Session) *session.Session {
+		ids = append(ids, s.ID())
+		text.Info("a session", "session", s, "id", s.ID(), "handle", s.Handle())
+		json.Info("a session", "session", s, "id", s.ID(), "handle", s.Handle())
+		return s
+	}
+	s := known(a.visitOf(m, "ada"))
+	late := a.load(m, s.ID())
+	a.need("Save", a.setSave(s, colorKey, "blue"))
+	a.need("Save after another one", a.setSave(late, shapeKey, "round"))
+	a.need("Renew", s.Renew(a.Context()))
+	known(s)
+
+	a.clock.Advance(a.opts.Idle / 2)
+	away := errors.New("the disk is away")
+	spy.reset(func(storeCall) error { return driver.NotApplied(away) }, nil)
+	a.save(s) // a touch
+	ctx, cancel := context.WithCancel(a.Context())
+	defer cancel()
+	spy.reset(func(c storeCall) error {
+		if c.method != "Replace" {
+			return nil
+		}
+		cancel()
+		return driver.UnknownOutcome(ctx.Err())
+	}, nil)
+	a.need("Set", colorKey.Set(s, "green"))
+	if err := s.Save(ctx); !errors.Is(err, session.ErrUnknownOutcome) {
+		a.fail("Save whose context ended meanwhile: %v, want ErrUnknownOutcome", err)
+	}
+	spy.reset(nil, nil)
+	rec, _ := a.record(store, keyOf(s))
+	a.overwrite(store, rec, rec.Data[1:])
+	a.corrupt(m, s.ID(), "its first byte cut off")
+	for range m.Find(a.Context(), "user", "ada") {
+	}
+	a.need("Destroy", m.Destroy(a.Context(), s.ID()))
+
+	for _, kind := range []session.EventKind{session.EventCreated, session.EventConflict, session.EventRenewed, session.EventTouchFailed,
+		session.EventUnknownOutcome, session.EventCorrupt, session.EventDestroyed} {
+		if !kinds[kind] {
+			a.fail("there was no event %q", kind)
+		}
+	}
+	for _, id := range ids {
+		for how, secret := range spellings(id) {
+			if bytes.Contains(said.Bytes(), secret) {
+				a.fail("events, or what logs make of a session, hold an id %s", how)
+			}
+		}
+	}
+}
+
+// keysTellNothingOfIDs looks at what the store is asked for.
+func keysTellNothingOfIDs(a *app) {
+	m, spy := a.spied()
+	s := a.visit(m)
+	id, key := s.ID().Reveal(), keyOf(s)
+	asked := ""
+	spy.reset(func(c storeCall) error {
+		asked = c.key
+		return nil
+	}, nil)
+	const few = 12 // characters that two digests begin with now and then: once in 10^21
+	for i := range len(id) {
+		guess := []byte(id)
+		if guess[i]++; !strings.Contains(keyAlphabet, string(guess[i])) {
+			guess[i] = 'A'
+		}
+		asked = ""
+		a.dead(m, session.ID(guess), "of an id that differs in one character")
+		if len(asked) != len(key) || asked[:few] == key[:few] {
+			a.fail("an id that is right up to character %d is looked up as %q, where the right one is %q", i, asked, key)
+		}
+		for at := range len(asked) - few {
+			if strings.Contains(string(guess), asked[at:at+few]) {
+				a.fail("the key %q holds a part of the id that it is made of", asked)
+			}
+		}
+	}
+	holds(a, a.load(m, s.ID()), colorKey, "red")
+	if asked != key {
+		a.fail("the session of the key %q was looked up as %q", key, asked)
 	}
 }

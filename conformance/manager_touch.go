@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -243,5 +244,53 @@ func touchFailure(a *app) {
 	a.save(got)
 	if want := a.clock.Now().Add(a.opts.Idle); !a.load(m, s.ID()).Expires().Equal(want) {
 		a.fail("a touch after one that failed did not move the deadline to %v", want)
+	}
+}
+
+// throttleNeverExpires is a property of random activity: with pauses below Idle
+// minus TouchEvery a session lives, and is touched once per TouchEvery at most.
+func throttleNeverExpires(a *app) {
+	rng, store := rand.New(rand.NewPCG(a.rng.Uint64(), 3)), a.open()
+	for range a.scale(40, 4) {
+		idle := time.Duration(1+rng.IntN(600)) * time.Minute
+		every := max(time.Duration(rng.Int64N(int64(idle*9/10))).Truncate(time.Millisecond), time.Millisecond)
+		if rng.IntN(3) == 0 {
+			every = idle / 10 // the default
+			a.opts.TouchEvery = 0
+		} else {
+			a.opts.TouchEvery = every
+		}
+		a.opts.Idle, a.opts.Absolute = idle, idle*time.Duration(2+rng.IntN(40))
+		m, spy := a.spiedOn(store)
+		s := a.visit(m)
+		began, end := a.clock.Now(), s.Deadline()
+		spy.reset(nil, nil)
+		last, touches := began, 0
+		for {
+			a.clock.Advance(time.Duration(rng.Int64N(int64(idle - every))).Truncate(time.Millisecond))
+			now := a.clock.Now()
+			if !now.Before(end) {
+				break
+			}
+			got, err := m.Load(a.Context(), s.ID())
+			if err != nil {
+				a.fatal("idle %v, touch every %v: an active session is gone %v before its end, %v after its creation",
+					idle, every, end.Sub(now), now.Sub(began))
+			}
+			a.save(got)
+			n := spy.writes()
+			if n == touches {
+				continue
+			}
+			// The last step, to the absolute deadline, may be a small one.
+			if n > touches+1 || now.Sub(last) < every && !got.Expires().Equal(end) {
+				a.fatal("idle %v, touch every %v: %d touches within %v", idle, every, n-touches, now.Sub(last))
+			}
+			last, touches = now, n
+		}
+		if most := int(end.Sub(began)/every) + 2; touches > most {
+			a.fail("idle %v, touch every %v: %d touches in %v, want at most %d", idle, every, touches, end.Sub(began), most)
+		}
+		a.dead(m, s.ID(), "after the absolute deadline")
 	}
 }

@@ -53,6 +53,26 @@ func init() {
 			indexApart(w, m, c)
 			c.replace = entryFirst(w, m)
 		}},
+		{name: "Search fails at an entry without its record", caughtBy: "Search/LeavesOutOrphans", twin: separateIndex, fault: func(w *world, m calls, c *calls) {
+			c.search = func(ctx context.Context, field, digest string) recordSeq {
+				return func(yield func(driver.Record, error) bool) {
+					var keys []string
+					w.mu.Lock()
+					for name := range w.left {
+						if key, ok := strings.CutPrefix(name, "index "+field+" "+digest+" "); ok {
+							keys = append(keys, key)
+						}
+					}
+					w.mu.Unlock()
+					for _, key := range keys {
+						rec, _, err := m.load(ctx, key)
+						if !yield(rec, err) {
+							return
+						}
+					}
+				}
+			}
+		}},
 		{name: "digests are unique without case", caughtBy: "Search/ComparesExactly", fault: func(w *world, m calls, c *calls) {
 			c.create = func(ctx context.Context, rec driver.Record) (driver.Version, error) {
 				v, err := m.create(ctx, rec)

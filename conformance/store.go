@@ -20,6 +20,9 @@ func storeCases() []testCase {
 		touchCases(),
 		scanCases(),
 		purgeCases(),
+		limitCases(),
+		errorCases(),
+		placeCases(),
 		contextCases(),
 		closeCases(),
 	)

@@ -90,7 +90,7 @@ func closeCases() []testCase {
 				if err != nil {
 					p.fatal("Open %d by one Connector: %v", i+1, err)
 				}
-				p.Cleanup(func() { s.Close() })
+				p.closeAtTheEnd(s)
 				hs[i] = handle{s, p}
 			}
 			rec := p.record()

@@ -201,7 +201,7 @@ func openCases() []testCase {
 			if err != nil {
 				p.fatal("Open: %v", err)
 			}
-			p.Cleanup(func() { s.Close() })
+			p.closeAtTheEnd(s)
 			cancel()
 			h := handle{s, p}
 			for i := range 5 {

@@ -42,9 +42,27 @@ func (p *place) within(what string, f func()) bool {
 	case <-done:
 		return true
 	case <-t.C:
+		p.state.hung.Store(true)
 		p.fail("%s did not return within %v", what, p.patience)
 		return false
 	}
+}
+
+// closeAtTheEnd closes a store when the case is over. It does not wait for ever:
+// what a case has found is printed when it ends, and a call that hangs may keep
+// Close from returning.
+func (p *place) closeAtTheEnd(s driver.Store) {
+	p.Cleanup(func() {
+		if p.state.hung.Load() {
+			q := *p
+			q.patience = min(p.patience, time.Second)
+			p = &q
+		}
+		var err error
+		if p.within("Close", func() { err = s.Close() }) && err != nil {
+			p.Errorf("Close: %v", err)
+		}
+	})
 }
 
 // goroutines answers how many goroutines there are when no more of them end.

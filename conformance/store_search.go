@@ -109,6 +109,35 @@ func searchCases() []testCase {
 			p.findsOnly(hs[0], map[string][]driver.Record{a: {rec}, b: nil})
 		},
 	}, {
+		name: "Search/LeavesOutOrphans",
+		why:  "a request that knew the session as it was leaves an index entry for nothing: whoever searches must not stumble over it",
+		run: func(p *place) {
+			hs := p.handles(2)
+			a, b, c := p.token(43), p.token(43), p.token(43)
+			indexed := func(rec driver.Record, digest string) driver.Record {
+				rec.Index = map[string]string{"user": digest}
+				return rec
+			}
+			kept := indexed(p.record(), b)
+			hs[0].create(kept)
+			var again driver.Record
+			for i := range 4 {
+				rec := indexed(p.record(), a)
+				v := hs[i%2].create(rec)
+				moved := indexed(after(rec, p.record()), b)
+				hs[i%2].replace(moved, v)
+				hs[(i+1)%2].delete(rec, "") // it was b's
+				if i == 3 {
+					again = indexed(moved, c)
+					again.Was = nil
+					hs[0].create(again)
+				}
+			}
+			for _, h := range hs {
+				p.findsOnly(h, map[string][]driver.Record{a: nil, b: {kept}, c: {again}})
+			}
+		},
+	}, {
 		name: "Search/ComparesExactly",
 		why:  "a digest that matches another one ends the sessions of somebody else",
 		run: func(p *place) {

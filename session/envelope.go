@@ -3,7 +3,6 @@ package session
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
@@ -158,7 +157,7 @@ var errEnvelope = errors.New("the envelope is malformed")
 // decode makes e, which must be zero, the record that data is. It keeps a
 // reference of data, and allocates no more than four times its size. The error
 // matches driver.ErrCorrupt.
-func (e *envelope) decode(key string, data []byte) error {
+func (e *envelope) decode(key *sum, data []byte) error {
 	corrupt := func(msg string) error { return &corruptError{msg} }
 	if len(data) < minEnvelope || len(data) > MaxSize {
 		return corrupt("wrong size")
@@ -173,15 +172,11 @@ func (e *envelope) decode(key string, data []byte) error {
 	if crc32.Checksum(body, castagnoli) != binary.BigEndian.Uint32(data[len(body):]) {
 		return corrupt("checksum does not match")
 	}
-	var sum [sha256.Size]byte
-	if len(key) != keyLen { // Decode panics on a longer one
-		return corrupt("record of another session")
-	}
-	if n, err := base64.RawURLEncoding.Decode(sum[:], []byte(key)); err != nil || n != len(sum) || !bytes.Equal(sum[:], body[2:2+len(sum)]) {
+	if !bytes.Equal(key[:], body[2:2+len(key)]) {
 		return corrupt("record of another session")
 	}
 	e.data = data
-	r := reader{b: body, at: 2 + len(sum)}
+	r := reader{b: body, at: 2 + len(key)}
 	flags := r.byte()
 	e.persistent = flags&flagPersistent != 0
 	e.created, e.deadline = r.varint(), r.varint()
@@ -313,14 +308,12 @@ func (e *envelope) encode(key string, tags []byte, base *envelope, c *changeSet)
 	if count > MaxAttributes {
 		return ErrTooLarge
 	}
-	b := make([]byte, 2+sha256.Size, size)
-	b[0], b[1] = envelopeVersion, plainKeyID
-	if len(key) != keyLen {
+	sum, ok := sumOfKey(key)
+	if !ok {
 		return errEnvelope
 	}
-	if n, err := base64.RawURLEncoding.Decode(b[2:], []byte(key)); err != nil || n != sha256.Size {
-		return errEnvelope
-	}
+	b := append(make([]byte, 0, size), envelopeVersion, plainKeyID)
+	b = append(b, sum[:]...)
 	var flags byte
 	if e.persistent {
 		flags |= flagPersistent

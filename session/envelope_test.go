@@ -49,8 +49,12 @@ func encodeEnvelope(key string, m meta, tags []writeTag, base *envelope, c *chan
 }
 
 func decodeEnvelope(key string, data []byte) (*envelope, error) {
+	sum, ok := sumOfKey(key)
+	if !ok {
+		return nil, &corruptError{"record of another session"}
+	}
 	e := new(envelope)
-	return e, e.decode(key, data)
+	return e, e.decode(&sum, data)
 }
 
 var envelopeKey = digest("an id")

@@ -82,11 +82,32 @@ var inKeyAlphabet = func() (in [256]bool) {
 	return in
 }()
 
+// A sum is a SHA-256; its text is a key.
+type sum [sha256.Size]byte
+
+func sumOf(s string) sum {
+	var stack [128]byte // an id and most values of indexes fit: no allocation
+	return sha256.Sum256(append(stack[:0], s...))
+}
+
+// text answers base64url, keyLen characters.
+func (s *sum) text() string {
+	var b [keyLen]byte
+	base64.RawURLEncoding.Encode(b[:], s[:])
+	return string(b[:])
+}
+
+// sumOfKey answers the sum whose text a key is.
+func sumOfKey(key string) (s sum, ok bool) {
+	if len(key) != keyLen { // Decode panics on a longer one
+		return s, false
+	}
+	n, err := base64.RawURLEncoding.Decode(s[:], []byte(key))
+	return s, err == nil && n == len(s)
+}
+
 // digest answers the SHA-256 of a text in base64url, 43 characters.
 func digest(s string) string {
-	var stack [128]byte // an id and most values of indexes fit: no allocation
-	sum := sha256.Sum256(append(stack[:0], s...))
-	var b [keyLen]byte
-	base64.RawURLEncoding.Encode(b[:], sum[:])
-	return string(b[:])
+	sum := sumOf(s)
+	return sum.text()
 }

@@ -81,7 +81,7 @@ func (m *Manager) NewSession() *Session { return &Session{m: m} }
 //
 // Load reads the store once and changes nothing.
 func (m *Manager) Load(ctx context.Context, id ID) (*Session, error) {
-	key, ok := m.keyOf(id)
+	key, sum, ok := m.keyOf(id)
 	if !ok {
 		return nil, m.fail("load", ErrNotFound)
 	}
@@ -89,7 +89,7 @@ func (m *Manager) Load(ctx context.Context, id ID) (*Session, error) {
 		session Session
 		loading
 	}
-	if err := m.loadInto(ctx, key, &l.loading); err != nil {
+	if err := m.loadInto(ctx, key, &sum, &l.loading); err != nil {
 		return nil, m.fail("load", err)
 	}
 	l.session = Session{m: m, id: id, key: key, base: &l.state}
@@ -100,7 +100,7 @@ func (m *Manager) Load(ctx context.Context, id ID) (*Session, error) {
 // loaded it before saves afterwards is refused. A session that is not there is
 // no error. After ErrUnknownOutcome it should be called again.
 func (m *Manager) Destroy(ctx context.Context, id ID) error {
-	key, ok := m.keyOf(id)
+	key, _, ok := m.keyOf(id)
 	if !ok {
 		return nil
 	}
@@ -138,18 +138,20 @@ func (m *Manager) handle(key string) Handle {
 	return Handle(key)
 }
 
-// keyOf answers the store's key of an id, and whether the id can be one.
-func (m *Manager) keyOf(id ID) (string, bool) {
+// keyOf answers the store's key of an id, in the native format with the sum that
+// it is made of, and whether the id can be one.
+func (m *Manager) keyOf(id ID) (key string, s sum, ok bool) {
 	if m.format != nil {
 		if id == "" || !m.format.ValidID(string(id)) {
-			return "", false
+			return "", s, false
 		}
-		return m.format.Key(string(id)), true
+		return m.format.Key(string(id)), s, true
 	}
 	if !validNativeID(id) {
-		return "", false
+		return "", s, false
 	}
-	return digest(string(id)), true
+	s = sumOf(string(id))
+	return s.text(), s, true
 }
 
 func (m *Manager) newID() (ID, string) {
@@ -177,7 +179,11 @@ func (m *Manager) now() time.Time {
 // load reads and judges a session.
 func (m *Manager) load(ctx context.Context, key string) (*state, error) {
 	var l loading
-	if err := m.loadInto(ctx, key, &l); err != nil {
+	sum, ok := sumOfKey(key)
+	if m.format == nil && !ok {
+		return nil, ErrNotFound
+	}
+	if err := m.loadInto(ctx, key, &sum, &l); err != nil {
 		return nil, err
 	}
 	return &l.state, nil
@@ -189,13 +195,13 @@ type loading struct {
 	call  lazy.Context
 }
 
-func (m *Manager) loadInto(ctx context.Context, key string, l *loading) error {
+func (m *Manager) loadInto(ctx context.Context, key string, sum *sum, l *loading) error {
 	if m.refuses(key) {
 		return ErrNotFound
 	}
 	rec, v, err := m.loadRecord(ctx, &l.call, key)
 	if err == nil {
-		err = m.decodeInto(&l.state, rec, v)
+		err = m.decodeInto(&l.state, sum, rec, v)
 	}
 	if err != nil {
 		if errors.Is(err, ErrCorrupt) {

@@ -16,13 +16,13 @@ func (s *Session) Save(ctx context.Context) error {
 }
 
 func (s *Session) save(ctx context.Context) error {
-	if err := s.usable(); err != nil {
-		return err
-	}
 	s.mu.Lock()
+	err := s.refusal()
 	base, pending, gone, sealed := s.base, s.pending(), s.gone, s.sealed
 	s.mu.Unlock()
 	switch {
+	case err != nil:
+		return err
 	case gone && pending:
 		return s.m.fail("save", ErrNotFound)
 	case pending && base == nil && sealed:
@@ -70,6 +70,11 @@ func (s *Session) settle(op string, next *state, err error) error {
 func (s *Session) usable() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.refusal()
+}
+
+// refusal is usable for a caller that has mu.
+func (s *Session) refusal() error {
 	switch {
 	case s.finished:
 		return ErrFinished
@@ -96,6 +101,9 @@ func (s *Session) touch(ctx context.Context, base *state) {
 	if err != nil {
 		s.noteGone(err)
 		s.m.observe(ctx, Event{Kind: EventTouchFailed, Session: s.m.handle(s.key), Err: err})
+		return
+	}
+	if next == base { // as for most requests
 		return
 	}
 	s.mu.Lock()

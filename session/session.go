@@ -124,6 +124,10 @@ type Ticket struct {
 func (s *Session) Ticket() Ticket {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.ticket()
+}
+
+func (s *Session) ticket() Ticket {
 	if s.base == nil {
 		return Ticket{}
 	}
@@ -141,13 +145,15 @@ func (s *Session) Ticket() Ticket {
 // Seal tells the session that its id can no longer reach the client, because
 // the header of the answer has left. From then on Renew, and a change of a
 // session that is not stored, answer ErrHeadersSent and do nothing. Seal waits
-// for a Save or Renew that is under way, so that ID does not change after it.
-func (s *Session) Seal() {
+// for a Save or Renew that is under way, so that ID does not change after it,
+// and answers what the client has to know.
+func (s *Session) Seal() Ticket {
 	s.io.Lock()
 	defer s.io.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sealed = true
+	return s.ticket()
 }
 
 // Finish ends the use of s. It saves nothing.

@@ -80,19 +80,26 @@ func (st *state) tellsAbout(tag writeTag, earlier *state) bool {
 
 // decodeState reads a record. The error matches driver.ErrCorrupt.
 func (m *Manager) decodeState(rec driver.Record, v driver.Version) (*state, error) {
+	var key sum
+	if m.format == nil {
+		var ok bool
+		if key, ok = sumOfKey(rec.Key); !ok {
+			return nil, &corruptError{"record of another session"}
+		}
+	}
 	st := new(state)
-	if err := m.decodeInto(st, rec, v); err != nil {
+	if err := m.decodeInto(st, &key, rec, v); err != nil {
 		return nil, err
 	}
 	return st, nil
 }
 
 // decodeInto is decodeState into st, which must be zero.
-func (m *Manager) decodeInto(st *state, rec driver.Record, v driver.Version) (err error) {
+func (m *Manager) decodeInto(st *state, key *sum, rec driver.Record, v driver.Version) (err error) {
 	st.data, st.expires, st.index, st.version = rec.Data, rec.Expires, rec.Index, v
 	if m.format == nil {
 		st.env = &st.own
-		return st.env.decode(rec.Key, rec.Data)
+		return st.env.decode(key, rec.Data)
 	}
 	if st.foreign, err = m.format.Attributes(rec.Key, rec.Data); err != nil && !errors.Is(err, driver.ErrCorrupt) {
 		err = &corruptError{err.Error()}

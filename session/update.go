@@ -22,7 +22,7 @@ import (
 // Managers wrote the same session before this one could look. ErrNotFound: there
 // is no such session, or not any more.
 func (m *Manager) Update(ctx context.Context, id ID, fn func(*Session) error) error {
-	key, ok := m.keyOf(id)
+	key, _, ok := m.keyOf(id)
 	if !ok {
 		return m.fail("update", ErrNotFound)
 	}

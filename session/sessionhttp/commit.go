@@ -33,14 +33,14 @@ func (x *exchange) commit() error {
 	x.commitment.Parent, x.commitment.Timeout, x.commitment.Detached = x.r.Context(), x.opts.CommitTimeout, true
 	err := s.Save((*commitContext)(x))
 	x.commitment.End()
-	s.Seal()
+	ticket := s.Seal()
 	if errors.Is(err, session.ErrFinished) { // the handler dropped its changes
 		err = nil
 	}
 	if err == nil {
 		var set bool
 		h := x.w.Header()
-		if set, err = x.setCookie(h, s, nil); err == nil {
+		if set, err = x.setCookie(h, ticket, nil); err == nil {
 			x.guard(h, set)
 			return nil
 		}
@@ -53,9 +53,8 @@ func (x *exchange) commit() error {
 // setCookie tells the client what it does not know of the session, and reports
 // whether there was something. After a save that failed with saveErr this is an
 // id that a Renew has made valid, or that a Destroy has ended.
-func (x *exchange) setCookie(h http.Header, s *session.Session, saveErr error) (bool, error) {
+func (x *exchange) setCookie(h http.Header, t session.Ticket, saveErr error) (bool, error) {
 	c := &x.opts.Cookie
-	t := s.Ticket()
 	if t.ID == "" {
 		if x.id != "" {
 			c.set(h, "", -1)
@@ -94,7 +93,7 @@ func (x *exchange) fail(s *session.Session, err error) {
 	}
 	x.status = statusOf(err)
 	if s != nil && x.status != http.StatusConflict {
-		x.setCookie(h, s, err)
+		x.setCookie(h, s.Ticket(), err)
 	}
 	x.guard(h, true)
 	x.failure = fmt.Errorf("sessionhttp: the answer was replaced by one of status %d: %w", x.status, err)

@@ -191,7 +191,15 @@ var cookieOctet = func() (is [256]bool) {
 	return is
 }()
 
-func trimBlanks(s string) string { return strings.Trim(s, " \t") }
+func trimBlanks(s string) string {
+	for s != "" && (s[0] == ' ' || s[0] == '\t') {
+		s = s[1:]
+	}
+	for s != "" && (s[len(s)-1] == ' ' || s[len(s)-1] == '\t') {
+		s = s[:len(s)-1]
+	}
+	return s
+}
 
 // age answers Max-Age for what is left of a persistent session, 0 if that is
 // not a whole second.
@@ -205,6 +213,10 @@ func age(now, end time.Time) int {
 // guard keeps an answer that depends on a session from other people's caches.
 func (x *exchange) guard(h http.Header, setsCookie bool) {
 	x.guards = [2]string{"Cookie", "no-store"}
+	if len(h) == 0 {
+		h["Vary"], h["Cache-Control"] = x.guards[0:1:1], x.guards[1:2:2]
+		return
+	}
 	switch vary := h["Vary"]; {
 	case len(vary) == 0:
 		h["Vary"] = x.guards[0:1:1]
