@@ -128,10 +128,10 @@ func init() {
 				rec, v, err := m.load(ctx, key)
 				w.mu.Lock()
 				defer w.mu.Unlock()
-				if kept, ok := w.index[string(v)]; ok {
-					rec.Index = kept
+				if kept, ok := w.data[string(v)]; ok {
+					rec.Data = kept
 				}
-				w.index[string(v)] = rec.Index
+				w.data[string(v)] = rec.Data
 				return rec, v, err
 			}
 		}},

@@ -190,21 +190,6 @@ func init() {
 		{name: "Touch keeps the old index", caughtBy: "Touch/StoresTheIndex", fault: func(_ *world, m calls, c *calls) {
 			touches(m, c, func(rec *driver.Record, was driver.Record) { rec.Index = was.Index })
 		}},
-		{name: "Touch keeps the Index it was given", caughtBy: "Touch/CopiesWhatItStores", fault: func(w *world, m calls, c *calls) {
-			c.touch = func(ctx context.Context, rec driver.Record, old driver.Version) (driver.Version, error) {
-				w.mu.Lock()
-				defer w.mu.Unlock()
-				w.index[rec.Key] = rec.Index
-				return m.touch(ctx, rec, old)
-			}
-			loads(m, c, func(rec *driver.Record) {
-				w.mu.Lock()
-				defer w.mu.Unlock()
-				if kept, ok := w.index[rec.Key]; ok {
-					rec.Index = kept
-				}
-			})
-		}},
 		{name: "Touch looks first", caughtBy: "Touch/HasOneWinner", fault: func(_ *world, m calls, c *calls) {
 			c.touch = looksFirst(m, ofAnyVersion(m, m.touch))
 		}},

@@ -115,18 +115,10 @@ func createCases() []testCase {
 	}}
 }
 
-// spoil changes everything that rec refers to.
+// spoil changes the bytes that rec refers to.
 func spoil(rec driver.Record) {
 	for i := range rec.Data {
 		rec.Data[i] ^= 0xff
-	}
-	for _, m := range []map[string]string{rec.Index, rec.Was} {
-		for field := range m {
-			m[field] = "spoiled"
-		}
-		if m != nil {
-			m["more"] = "spoiled"
-		}
 	}
 }
 

@@ -120,21 +120,6 @@ func touchCases() []testCase {
 			}
 		},
 	}, {
-		name: "Touch/CopiesWhatItStores",
-		why:  "a caller that uses its maps again would change a session that is stored",
-		run: func(p *place) {
-			h := p.handle()
-			rec := p.record()
-			v := h.create(rec)
-			call := copied(after(rec, rec))
-			call.Index["user"] = p.token(43)
-			want := copied(call)
-			v = h.mustTouch(call, v)
-			p.unchanged(call, want, "Touch")
-			spoil(call)
-			h.holds(want, v, "after the caller changed the record that it had given to Touch")
-		},
-	}, {
 		name: "Touch/HasOneWinner",
 		why:  "of a touch and a save that saw the same state one must learn of the other",
 		run: func(p *place) {

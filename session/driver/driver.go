@@ -103,8 +103,10 @@ type Version string
 // What a mutation that has returned survives, a crash of the process at least,
 // is for each store to say. A Delete survives whatever a Replace survives.
 //
-// Ownership: a store neither keeps nor changes Record.Data, Index and Was after
-// it has returned; what Load returns belongs to the caller.
+// Ownership: a store neither keeps nor changes Record.Data after it has
+// returned; what Load returns in it belongs to the caller. The maps Index and
+// Was are shared: neither side ever changes one that it gave or was given, and
+// both may keep it.
 //
 // After Close, every method answers an error that matches ErrClosed.
 //

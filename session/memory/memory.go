@@ -13,7 +13,6 @@ import (
 	"errors"
 	"hash/maphash"
 	"iter"
-	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -124,9 +123,9 @@ func fits(rec driver.Record) error {
 	return nil
 }
 
-// private answers a copy of rec that shares nothing with it.
+// private answers a copy of rec that shares no bytes with it.
 func private(rec driver.Record) driver.Record {
-	return driver.Record{Key: rec.Key, Data: bytes.Clone(rec.Data), Expires: rec.Expires, Index: maps.Clone(rec.Index)}
+	return driver.Record{Key: rec.Key, Data: bytes.Clone(rec.Data), Expires: rec.Expires, Index: rec.Index}
 }
 
 func newVersion() driver.Version {
@@ -187,9 +186,8 @@ func (s *Store) Touch(ctx context.Context, rec driver.Record, old driver.Version
 		return "", err
 	}
 	v := newVersion()
-	index := maps.Clone(rec.Index)
 	return v, s.swap(rec.Key, old, func(e entry) entry {
-		e.rec.Expires, e.rec.Index, e.version = rec.Expires, index, v
+		e.rec.Expires, e.rec.Index, e.version = rec.Expires, rec.Index, v
 		return e
 	})
 }

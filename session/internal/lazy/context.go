@@ -17,12 +17,12 @@ type Context struct {
 	Timeout  time.Duration
 	Detached bool // has the values of Parent, and neither its end nor its deadline
 
+	asked    bool // Err was called
+	ended    bool
 	mu       sync.Mutex
-	asked    bool            // Err was called
 	deadline time.Time       // zero: the time does not run yet
 	timed    context.Context // made by Done
 	cancel   context.CancelFunc
-	ended    bool
 }
 
 // begin sets the deadline, and reports whether this very call did.
