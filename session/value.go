@@ -60,6 +60,11 @@ func encodeValue(name string, v any) ([]byte, error) {
 	case int64:
 		return binary.AppendVarint([]byte{tagInt}, v), nil
 	case time.Time:
+		// MarshalBinary damages offsets with seconds; no zone has had one since
+		// 1972.
+		if _, offset := v.Zone(); offset%60 != 0 {
+			v = v.UTC()
+		}
 		b, err := v.MarshalBinary()
 		if err != nil {
 			return nil, &TypeError{Attribute: name, Go: "time.Time", Err: err}

@@ -224,3 +224,13 @@ func TestChangesAddUp(t *testing.T) {
 	require.NoError(t, s.Save(t.Context()))
 	require.Empty(t, store.made(), "an empty new session is not stored")
 }
+
+// Zones had offsets with seconds once. Such a time keeps its instant.
+func TestTimesWithSecondsInTheirOffset(t *testing.T) {
+	for _, offset := range []int{-(17*60 + 30), 17*60 + 30, -1, 1} {
+		was := time.Date(1911, 3, 10, 23, 0, 0, 0, time.FixedZone("", offset))
+		is := roundTrip(t, was)
+		require.True(t, was.Equal(is))
+		require.Equal(t, time.UTC, is.Location())
+	}
+}
