@@ -1,0 +1,62 @@
+package servers_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/websession/websession/internal/servers"
+)
+
+func TestSentinel(t *testing.T) {
+	skipShort(t)
+	dir := emptyTemp(t)
+	ctx := within(t, 40*time.Second)
+	s := started(t, func() (*servers.Sentinel, error) { return servers.StartSentinel(ctx, nil) })
+	require.Len(t, s.Addrs(), 3)
+	old, err := s.Master(ctx)
+	require.NoError(t, err)
+	require.Same(t, s.Nodes[0], old)
+
+	for _, fail := range []func(*servers.Server) error{(*servers.Server).Kill, (*servers.Server).Pause, (*servers.Server).Kill} {
+		begin := time.Now()
+		require.NoError(t, fail(old))
+		master, err := s.AwaitMaster(within(t, 10*time.Second), old)
+		require.NoError(t, err)
+		require.NotSame(t, old, master)
+		mustAnswer(t, master.Addr(), "SET k v", "+OK")
+		over := time.Now()
+		require.NoError(t, s.Heal(ctx))
+		t.Logf("failover in %.2f s, whole again in %.2f s", over.Sub(begin).Seconds(), time.Since(over).Seconds())
+		now, err := s.Master(ctx)
+		require.NoError(t, err)
+		require.Same(t, master, now, "the old master comes back as a replica")
+		mustAnswer(t, old.Addr(), "SET k v", "-READONLY You can't write against a read only replica.")
+		old = master
+	}
+
+	// A Sentinel that is dead does not matter, and comes back too.
+	require.NoError(t, s.Sentinels[0].Kill())
+	require.NoError(t, s.Nodes[2].Pause())
+	_, err = s.Master(ctx)
+	require.NoError(t, err)
+	require.NoError(t, s.Heal(ctx))
+
+	all := append(pids(s.Nodes), pids(s.Sentinels)...)
+	require.NoError(t, s.Stop())
+	mustBeGone(t, all...)
+	mustBeEmpty(t, dir)
+}
+
+func TestSentinelWithPasswords(t *testing.T) {
+	skipShort(t)
+	s := started(t, func() (*servers.Sentinel, error) {
+		return servers.StartSentinel(t.Context(), &servers.SentinelOptions{
+			RedisOptions:     servers.RedisOptions{Password: "of nodes"},
+			SentinelPassword: "of sentinels",
+		})
+	})
+	mustAnswer(t, s.Addrs()[0], "PING", "-NOAUTH Authentication required.")
+	mustAnswer(t, s.Nodes[1].Addr(), `AUTH "of nodes"`, "+OK")
+}
