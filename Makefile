@@ -6,7 +6,11 @@ FUZZTIME   ?= 30s
 TESTFLAGS   = -race -shuffle=on -count=1 -timeout=30m -tags=canary
 BUILD       = .build
 
-.PHONY: help test short check deps examples fuzz allocs prove bench screenshots
+# What uses servers: an address from the environment, Docker, or local programs
+# (docs of internal/testenv); WEBSESSION_TEST_SERVERS=docker|local|address insists.
+SERVED      = ./internal/testenv/... ./redis/...
+
+.PHONY: help test short check deps examples fuzz allocs servers prove bench screenshots
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -39,6 +43,11 @@ fuzz: ## each fuzz target for FUZZTIME
 	@for target in session:FuzzEnvelope session:FuzzURL session:FuzzDecoder session/sessionhttp:FuzzCookie file:FuzzRecord conformance:FuzzMemory; do \
 		go test ./$${target%:*} -run='^$$' -fuzz="^$${target#*:}\$$" -fuzztime=$(FUZZTIME) -fuzzminimizetime=100x || exit 1; \
 	done
+
+servers: ## the tests that use servers
+	@mkdir -p $(BUILD)
+	go run $(GOTESTSUM) --format=pkgname --hide-summary=skipped --jsonfile=$(BUILD)/servers.json -- $(TESTFLAGS) $(SERVED) || { go run ./internal/proof $(BUILD)/servers.json; exit 1; }
+	@go run ./internal/proof $(BUILD)/servers.json
 
 prove: check deps ## the tests with the full counts; writes docs/proof.md
 	@mkdir -p $(BUILD); rm -f $(BUILD)/ids
