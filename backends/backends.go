@@ -9,6 +9,7 @@ package backends
 
 import (
 	_ "github.com/websession/websession/file"           // File
+	_ "github.com/websession/websession/redis"          // Redis, RedisSentinel, RedisCluster
 	_ "github.com/websession/websession/session/memory" // Memory
 	_ "github.com/websession/websession/sql/sqlite"     // SQLite
 )

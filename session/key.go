@@ -7,9 +7,9 @@ package session
 //
 // Scalars (string, []byte, bool, integers, floats, time.Time) are stored as
 // what they are and read back as they were written; other types are stored as
-// encoding/json writes them. (A time.Time in a zone whose offset has seconds,
-// which none has had since 1972, reads back in UTC.) A value read is a copy: changing it changes
-// nothing until it is set.
+// encoding/json writes them. (A time.Time in a zone west of UTC whose offset has
+// seconds, which none has had since 1972, reads back in UTC.) A value read is a
+// copy: changing it changes nothing until it is set.
 type Key[T any] struct{ name string }
 
 // NewKey answers the key of an attribute. Any name of 1 to MaxName bytes of

@@ -234,6 +234,9 @@ type builtin struct {
 var builtins = []builtin{
 	{"File", nil, []string{"file"}, "github.com/websession/websession/file"},
 	{"Memory", nil, []string{"memory"}, "github.com/websession/websession/session/memory"},
+	{"Redis", nil, []string{"redis", "rediss"}, "github.com/websession/websession/redis"},
+	{"RedisCluster", nil, []string{"redis+cluster"}, "github.com/websession/websession/redis"},
+	{"RedisSentinel", nil, []string{"redis+sentinel"}, "github.com/websession/websession/redis"},
 	{"SQLite", nil, []string{"sqlite"}, "github.com/websession/websession/sql/sqlite"},
 }
 

@@ -60,9 +60,9 @@ func encodeValue(name string, v any) ([]byte, error) {
 	case int64:
 		return binary.AppendVarint([]byte{tagInt}, v), nil
 	case time.Time:
-		// MarshalBinary damages offsets with seconds; no zone has had one since
-		// 1972.
-		if _, offset := v.Zone(); offset%60 != 0 {
+		// MarshalBinary damages negative offsets with seconds; no zone has had one
+		// since 1972.
+		if _, offset := v.Zone(); offset < 0 && offset%60 != 0 {
 			v = v.UTC()
 		}
 		b, err := v.MarshalBinary()

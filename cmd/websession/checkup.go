@@ -70,7 +70,8 @@ func (c *checkup) examine(ctx context.Context) {
 	defer cancel()
 	opened := c.do(bounded, step{name: "open", do: func(ctx context.Context) (err error) {
 		c.manager, err = c.open(ctx, &session.Options{
-			Idle: checkIdle, Absolute: checkAbsolute, TouchEvery: checkPast / 2,
+			RefuseEnded: session.NoLimit, // it is the store that is checked
+			Idle:        checkIdle, Absolute: checkAbsolute, TouchEvery: checkPast / 2,
 			PurgeEvery: session.NoLimit, Observe: c.observe, Now: c.now,
 		})
 		return err

@@ -1,0 +1,54 @@
+package redis
+
+import (
+	"context"
+
+	"github.com/websession/websession/session/driver"
+)
+
+// Parts of the package for the tests outside of it.
+var (
+	Scripts = []script{
+		createScript, replaceScript, touchScript, deleteScript, confirmScript,
+		enterScript, undoScript, leaveScript, sweepScript, probeScript,
+	}
+	DefaultThreshold = defaultThreshold
+)
+
+// OpenThrough opens a store whose connections to servers, not to Sentinels, go to
+// other addresses.
+func OpenThrough(ctx context.Context, c driver.Connector, o driver.OpenOptions, route func(string) string) (driver.Store, error) {
+	s := c.(connector).settings
+	s.route = route
+	return open(ctx, s, o)
+}
+
+// SetThreshold changes from when on calls share a connection.
+func SetThreshold(s driver.Store, most, least int64) {
+	adapterOf(s).traffic.threshold = threshold{most, least}
+}
+
+func adapterOf(s driver.Store) *adapter {
+	if c, ok := s.(clusterStore); ok {
+		return c.server.(*adapter)
+	}
+	return s.(*Store).server.(*adapter)
+}
+
+// Text answers the text of a script.
+func (s script) Text() string { return s.text }
+
+// ShareAlways has all calls share a connection.
+func ShareAlways(s driver.Store) { adapterOf(s).traffic.shared.Store(true) }
+
+// Shared answers how many calls shared a connection.
+func Shared(s driver.Store) int64 { return adapterOf(s).traffic.sharing.Load() }
+
+// Busy reports whether a connection is in use.
+func Busy(s driver.Store) bool {
+	stats := adapterOf(s).client.PoolStats()
+	return stats.TotalConns > 0 && stats.IdleConns == 0
+}
+
+// LeaveScript is the text of leaveScript.
+var LeaveScript = leaveScript.text

@@ -1,0 +1,166 @@
+package redis
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/websession/websession/session/driver"
+)
+
+// A record is one string: a header, the index, the data.
+//
+//	 0  magic
+//	 4  version: 16 random bytes; in ms since 1970 until when the index
+//	    entries of the record last, 0 if it has none; 8 bytes of their token
+//	36  deadline in ms since 1970, 0 for none
+//	44  length of the index
+//	48  length of the data
+//	52  index: for each field, in order, the field and its digest,
+//	    both after a length of two bytes
+//	    data
+//
+// Numbers are big-endian. The scripts know this layout.
+const (
+	magic       = "WSR1"
+	versionSize = 32
+	headerSize  = 52
+
+	versionAt = 4
+	expiresAt = versionAt + versionSize
+	indexAt   = expiresAt + 8
+	dataAt    = indexAt + 4
+)
+
+// stamp is what changes with every write of a record: bytes 4 to 44.
+type stamp struct {
+	version [versionSize]byte
+	expires time.Time
+}
+
+// entries says what a version knows about the index entries of its record.
+type entries struct {
+	until time.Time // how long they last, by the clock of who wrote them; zero: there are none
+	token [8]byte   // what they carry where they lie apart from the record
+}
+
+// newStamp answers a stamp with a new version.
+func newStamp(expires time.Time, e entries) stamp {
+	s := stamp{expires: expires}
+	rand.Read(s.version[:16])
+	if !e.until.IsZero() {
+		binary.BigEndian.PutUint64(s.version[16:], uint64(e.until.UnixMilli()))
+	}
+	copy(s.version[24:], e.token[:])
+	return s
+}
+
+func (s stamp) Version() driver.Version { return driver.Version(s.version[:]) }
+
+// append appends the stamp as it is stored.
+func (s stamp) append(b []byte) []byte {
+	b = append(b, s.version[:]...)
+	ms := int64(0)
+	if !s.expires.IsZero() {
+		ms = s.expires.UnixMilli()
+	}
+	return binary.BigEndian.AppendUint64(b, uint64(ms))
+}
+
+// entriesOf answers what a version knows.
+func entriesOf(v driver.Version) (e entries) {
+	if len(v) != versionSize {
+		return e
+	}
+	if ms := int64(binary.BigEndian.Uint64([]byte(v[16:24]))); ms != 0 {
+		e.until = time.UnixMilli(ms)
+	}
+	copy(e.token[:], v[24:])
+	return e
+}
+
+// encode answers the value of a record.
+func encode(s stamp, index, data []byte) []byte {
+	b := make([]byte, 0, headerSize+len(index)+len(data))
+	b = append(b, magic...)
+	b = s.append(b)
+	b = binary.BigEndian.AppendUint32(b, uint32(len(index)))
+	b = binary.BigEndian.AppendUint32(b, uint32(len(data)))
+	b = append(b, index...)
+	return append(b, data...)
+}
+
+// errDamage says that a value is none of a record.
+var errDamage = errors.New("the value is not a session, or not a whole one")
+
+// decode answers the record in a value, which it takes over, without its key.
+func decode(b []byte) (driver.Record, driver.Version, error) {
+	if len(b) < headerSize || string(b[:versionAt]) != magic {
+		return driver.Record{}, "", errDamage
+	}
+	indexSize := uint64(binary.BigEndian.Uint32(b[indexAt:]))
+	dataSize := uint64(binary.BigEndian.Uint32(b[dataAt:]))
+	if uint64(len(b)) != headerSize+indexSize+dataSize {
+		return driver.Record{}, "", errDamage
+	}
+	index, err := decodeIndex(b[headerSize : headerSize+indexSize])
+	if err != nil {
+		return driver.Record{}, "", err
+	}
+	rec := driver.Record{Data: b[headerSize+indexSize:], Index: index}
+	if ms := int64(binary.BigEndian.Uint64(b[expiresAt:])); ms != 0 {
+		rec.Expires = time.UnixMilli(ms).UTC()
+	}
+	return rec, driver.Version(b[versionAt:expiresAt]), nil
+}
+
+// encodeIndex answers an index as it is stored: equal maps are equal bytes.
+func encodeIndex(index map[string]string) ([]byte, error) {
+	if len(index) == 0 {
+		return nil, nil
+	}
+	var b []byte
+	for _, field := range slices.Sorted(maps.Keys(index)) {
+		digest := index[field]
+		if len(field) > math.MaxUint16 || len(digest) > math.MaxUint16 {
+			return nil, errors.New("the name or the digest of an index field is too long")
+		}
+		b = binary.BigEndian.AppendUint16(b, uint16(len(field)))
+		b = append(b, field...)
+		b = binary.BigEndian.AppendUint16(b, uint16(len(digest)))
+		b = append(b, digest...)
+	}
+	return b, nil
+}
+
+func decodeIndex(b []byte) (map[string]string, error) {
+	if len(b) == 0 {
+		return nil, nil
+	}
+	index := make(map[string]string)
+	next := func() (string, bool) {
+		if len(b) < 2 {
+			return "", false
+		}
+		n := int(binary.BigEndian.Uint16(b))
+		if len(b) < 2+n {
+			return "", false
+		}
+		s := string(b[2 : 2+n])
+		b = b[2+n:]
+		return s, true
+	}
+	for len(b) > 0 {
+		field, ok := next()
+		digest, ok2 := next()
+		if !ok || !ok2 {
+			return nil, errDamage
+		}
+		index[field] = digest
+	}
+	return index, nil
+}

@@ -1,0 +1,44 @@
+package redis
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestAlarmsRingOnTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var a alarms
+		began := time.Now()
+		var waits []*until
+		for _, d := range []time.Duration{0, 1, tick - 1, tick, 99 * time.Millisecond, time.Second, time.Second + 1} {
+			waits = append(waits, a.before(t.Context(), began.Add(d)))
+		}
+		require.Less(t, len(a.rings), len(waits), "deadlines of one tick share a timer")
+		for _, u := range waits {
+			require.NoError(t, u.Err())
+		}
+		for _, u := range waits {
+			deadline, ok := u.Deadline()
+			require.True(t, ok)
+			<-u.Done()
+			require.ErrorIs(t, u.Err(), context.DeadlineExceeded)
+			late := time.Since(deadline)
+			require.GreaterOrEqual(t, late, time.Duration(0))
+			require.LessOrEqual(t, late, tick)
+		}
+		require.Empty(t, a.rings)
+	})
+}
+
+func TestAlarmOfThePastRingsSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var a alarms
+		began := time.Now()
+		<-a.before(t.Context(), began.Add(-time.Hour)).Done()
+		require.LessOrEqual(t, time.Since(began), tick)
+	})
+}
