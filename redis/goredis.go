@@ -43,6 +43,9 @@ func newAdapter(client goredis.UniversalClient, owned bool, t threshold) (*adapt
 	var lane func(*goredis.AutoPipelineOptions) (*goredis.AutoPipeliner, error)
 	switch c := client.(type) {
 	case *goredis.Client:
+		if c.Options().ClientSideCacheConfig != nil {
+			return nil, errors.New("a client with a cache of its own cannot keep sessions: it goes on answering those that have ended; leave ClientSideCacheConfig out")
+		}
 		lane, a.prompt = c.AsyncAutoPipelineWithOptions, c.Options().ContextTimeoutEnabled
 	case *goredis.ClusterClient:
 		a.cluster, lane, a.prompt = c, c.AsyncAutoPipelineWithOptions, c.Options().ContextTimeoutEnabled

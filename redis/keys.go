@@ -11,9 +11,6 @@ import (
 // recordKey answers the name under which a record lies.
 func (s *Store) recordKey(key string) string { return s.prefix + key }
 
-// confirmKey answers a key beside that of a record, in the same slot.
-func (s *Store) confirmKey(key string) string { return s.prefix + "{" + s.recordKey(key) + "}:wait" }
-
 // indexPrefix is what index keys begin with: {field:digest} follows. No key of a
 // record has a colon.
 func (s *Store) indexPrefix() string { return s.prefix + "index:" }

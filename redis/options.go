@@ -98,8 +98,8 @@ func checkPrefix(p string) error {
 // server what it is, and refuses one that cannot keep sessions. o may be nil.
 //
 // The client must talk to masters: one that reads from replicas is refused. Its
-// time-outs hold; a call whose context ends returns soon after, whatever they
-// are. Mutations are sent once, whatever its MaxRetries is. New adds a hook to
+// time-outs hold; a call ends with the deadline of its context, whatever they
+// are. One with a cache of its own is refused, too. Mutations are sent once, whatever its MaxRetries is. New adds a hook to
 // the client, which notices when it dials.
 //
 // Close does not close the client. When many calls are in flight the store uses

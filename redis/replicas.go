@@ -92,7 +92,7 @@ func (c command) unchanged(a any) bool {
 // loadConfirmed reads a record, and answers it only when the replicas have what
 // was written before.
 func (s *Store) loadConfirmed(ctx context.Context, key string, doubt uint64) (any, error) {
-	keys := []string{s.recordKey(key), s.confirmKey(key)}
+	keys := []string{s.recordKey(key)}
 	a, err := s.confirmed(ctx, confirmScript.call(keys))
 	if isNoScript(err) {
 		a, err = s.confirmed(ctx, confirmScript.full(keys))

@@ -159,14 +159,16 @@ if ARGV[4] == '' then return {1, head, index} end
 return 1`)
 
 	// deleteScript removes a record in a version, or whatever is there. KEYS:
-	// record and, to have an absence confirmed by replicas, a key to write. ARGV:
-	// old version or '', prefix of index keys or '' when the index lies apart, id.
+	// record. ARGV: old version or '', prefix of index keys or '' when the index
+	// lies apart, id, ':firm' to have an absence confirmed by replicas: then
+	// something is written, for a WAIT to wait for. It is the record's own key,
+	// since a second one could not be named while the slot moves.
 	deleteScript = newScript("delete", luaRecord, luaIndex, `
 local state, head, index = record(KEYS[1], ARGV[1])
 if type(state) == 'table' then return state end
-if state == 0 and KEYS[2] then
-  redis.call('SET', KEYS[2], '', 'PX', 1000)
-  redis.call('DEL', KEYS[2])
+if state == 0 and ARGV[4] == ':firm' then
+  redis.call('SET', KEYS[1], '', 'PX', 1000)
+  redis.call('DEL', KEYS[1])
 end
 if state == 0 or (state ~= 1 and ARGV[1] ~= '') then return state end
 redis.call('DEL', KEYS[1])
@@ -175,12 +177,16 @@ if ARGV[2] == '' then return {1, head, index} end
 leave(ARGV[2], index, ARGV[3], '')
 return 1`)
 
-	// confirmScript reads a record, and writes something, so that a WAIT behind
-	// it waits for all that was written before. KEYS: record, a key to write.
+	// confirmScript reads a record, and writes something that changes nothing, so
+	// that a WAIT behind it waits for all that was written before. KEYS: record.
 	confirmScript = newScript("confirm", `
 local value = redis.call('GET', KEYS[1])
-redis.call('SET', KEYS[2], '', 'PX', 1000)
-redis.call('DEL', KEYS[2])
+if value then
+  redis.call('SETRANGE', KEYS[1], 0, string.sub(value, 1, 4))
+else
+  redis.call('SET', KEYS[1], '', 'PX', 1000)
+  redis.call('DEL', KEYS[1])
+end
 return value`)
 
 	// enterScript writes an entry of an index that lies apart. KEYS: index key.

@@ -57,6 +57,10 @@ type wait struct {
 	ms       int64
 }
 
+// firm, as the last argument of a script, has an absence confirmed, too. The id
+// of a record, which stands there otherwise, has no colon.
+const firm = ":firm"
+
 func cmd(key string, args ...any) command { return command{args: args, key: key} }
 
 // call answers the command that runs a script by its digest.

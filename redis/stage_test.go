@@ -128,6 +128,19 @@ func (s *stage) replicas(master *servers.Server) (all []*servers.Server) {
 	return all
 }
 
+// inStep waits until the replicas have what a master has.
+func (s *stage) inStep(master *servers.Server) {
+	s.tb.Helper()
+	n := len(s.replicas(master))
+	c, err := servers.DialRedis(ctx, master.Addr())
+	require.NoError(s.tb, err)
+	defer c.Close()
+	// WAIT waits for what this connection wrote, and so for all before it.
+	a, err := c.DoAll([][]string{{"PUBLISH", "nobody", "listens"}, {"WAIT", fmt.Sprint(n), "5000"}})
+	require.NoError(s.tb, err)
+	require.EqualValues(s.tb, n, a[1])
+}
+
 // cut cuts the links between a master and its replicas: those are frozen, so that
 // they cannot connect again, and their connections are closed by the master. What
 // it answers thaws them.

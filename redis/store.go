@@ -268,11 +268,11 @@ func (s *Store) Delete(ctx context.Context, rec driver.Record, old driver.Versio
 	case old != "" && len(old) != versionSize:
 		return driver.ErrConflict
 	}
-	keys := []string{s.recordKey(rec.Key)}
+	args := []any{string(old), s.localIndex(), rec.Key}
 	if s.wait.replicas > 0 && old == "" {
-		keys = append(keys, s.confirmKey(rec.Key))
+		args = append(args, firm)
 	}
-	a, err := s.run(ctx, rec.Key, deleteScript, keys, string(old), s.localIndex(), rec.Key)
+	a, err := s.run(ctx, rec.Key, deleteScript, []string{s.recordKey(rec.Key)}, args...)
 	if err != nil {
 		return outcome("delete", err)
 	}
@@ -288,7 +288,7 @@ func (s *Store) Delete(ctx context.Context, rec driver.Record, old driver.Versio
 // has done nothing, by its text.
 func (s *Store) run(ctx context.Context, key string, sc script, keys []string, args ...any) (any, error) {
 	c := sc.call(keys, args...)
-	c.firm = len(keys) > 1
+	c.firm = args[len(args)-1] == firm
 	a, err := s.mutate(ctx, key, c)
 	if isNoScript(err) {
 		c.args = sc.full(keys, args...).args

@@ -91,8 +91,10 @@ type Version string
 //
 // A method that is called with a context that has ended returns its error
 // (wrapped or not) and changes nothing. A method whose context ends while it
-// waits returns soon after; a system call that cannot be interrupted, such as
-// fsync, may take its time.
+// waits returns soon after. A system call that cannot be interrupted, such as
+// fsync, may take its time, and a call of a server may notice that a context was
+// cancelled at the deadline of that context only: to watch for it would cost
+// every call.
 //
 // A record beyond the limits of the contract is refused with an error that
 // matches ErrNotApplied. A record that is there and cannot be read is
