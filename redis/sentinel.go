@@ -175,9 +175,16 @@ func (r *resolver) find(ctx context.Context) (string, error) {
 	return "", notSent{&errSentinels{r.service, why}}
 }
 
-// askOne asks a Sentinel for the master.
+// askOne asks a Sentinel for the master: first for the epoch of its
+// configuration, then for the address. The other way round, and in the answer to
+// SENTINEL MASTER, a Sentinel that leads a failover names the old address with
+// the new epoch.
 func (r *resolver) askOne(ctx context.Context, i int) claim {
 	m, err := r.ask[i].Master(ctx, r.service).Result()
+	var addr []string
+	if err == nil {
+		addr, err = r.ask[i].GetMasterAddrByName(ctx, r.service).Result()
+	}
 	switch text := reply(err); {
 	case strings.HasPrefix(text, "ERR No such master"):
 		err = errors.New("it does not know the service: check service")
@@ -185,14 +192,14 @@ func (r *resolver) askOne(ctx context.Context, i int) claim {
 		err = errors.New("it is no Sentinel: check sentinels, or use server")
 	case hintOf(err) != "":
 		err = errors.New(text + ": check sentinels_username and sentinels_password")
-	case err == nil && (m["ip"] == "" || m["port"] == ""):
+	case err == nil && (len(addr) != 2 || addr[0] == "" || addr[1] == ""):
 		err = errStrange
 	}
 	if err != nil {
 		return claim{err: fmt.Errorf("Sentinel %s: %w", r.names[i], err)}
 	}
 	epoch, _ := strconv.ParseInt(m["config-epoch"], 10, 64)
-	return claim{addr: net.JoinHostPort(m["ip"], m["port"]), epoch: epoch}
+	return claim{addr: net.JoinHostPort(addr[0], addr[1]), epoch: epoch}
 }
 
 // set takes note of the master, and closes connections to the one of before.

@@ -67,18 +67,26 @@ func (s *liar) talk(c net.Conn) {
 		case "sentinel master":
 			s.asked.Add(1)
 			s.mu.Lock()
-			host, port, _ := net.SplitHostPort(s.master)
-			pairs := []string{"name", args[2], "ip", host, "port", port, "config-epoch", strconv.Itoa(s.epoch)}
+			// The address is an old one, as when this Sentinel leads a failover.
+			list(c, "name", args[2], "ip", "127.0.0.1", "port", "1", "config-epoch", strconv.Itoa(s.epoch))
 			s.mu.Unlock()
-			fmt.Fprintf(c, "*%d\r\n", len(pairs))
-			for _, p := range pairs {
-				fmt.Fprintf(c, "$%d\r\n%s\r\n", len(p), p)
-			}
+		case "sentinel get-master-addr-by-name":
+			s.mu.Lock()
+			host, port, _ := net.SplitHostPort(s.master)
+			s.mu.Unlock()
+			list(c, host, port)
 		case "subscribe +switch-master":
 			io.WriteString(c, "*3\r\n$9\r\nsubscribe\r\n$14\r\n+switch-master\r\n:1\r\n")
 		default:
 			io.WriteString(c, "-ERR unknown command\r\n")
 		}
+	}
+}
+
+func list(w io.Writer, texts ...string) {
+	fmt.Fprintf(w, "*%d\r\n", len(texts))
+	for _, text := range texts {
+		fmt.Fprintf(w, "$%d\r\n%s\r\n", len(text), text)
 	}
 }
 
