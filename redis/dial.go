@@ -108,6 +108,8 @@ func again(ctx context.Context, total, every time.Duration, try func() (net.Conn
 
 // connections are those that are open, by address.
 type connections struct {
+	closed func(addr string) // told of each that ends; nil: nobody
+
 	mu  sync.Mutex
 	all map[*tracked]struct{}
 }
@@ -124,6 +126,9 @@ func (t *tracked) Close() error {
 	t.owner.mu.Lock()
 	delete(t.owner.all, t)
 	t.owner.mu.Unlock()
+	if t.owner.closed != nil {
+		t.owner.closed(t.addr)
+	}
 	return t.Conn.Close()
 }
 

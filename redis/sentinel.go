@@ -1,10 +1,12 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -38,6 +40,8 @@ type resolver struct {
 func newResolver(s settings, d dialer, check func(ctx context.Context, addr string) error) *resolver {
 	r := &resolver{service: s.service, names: s.sentinels, check: check}
 	r.ctx, r.stop = context.WithCancel(context.Background())
+	// It may have died, and have come back empty while another one took over.
+	r.conns.closed = r.distrust
 	dial := func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := d.dial(ctx, network, addr)
 		if err != nil {
@@ -127,8 +131,9 @@ type claim struct {
 	err   error
 }
 
-// find asks all Sentinels at once, and takes the first answer that is true. One
-// that is older than what is known already has to wait for the others.
+// find asks all Sentinels at once, and takes what most of them agree on, if it is
+// true and not older than what is known; a Sentinel alone may not have heard of a
+// failover yet. If most do not agree, the newest answer counts.
 func (r *resolver) find(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -140,7 +145,6 @@ func (r *resolver) find(ctx context.Context) (string, error) {
 	epoch := r.epoch
 	r.mu.Unlock()
 	tried := make(map[string]bool)
-	var old []claim
 	var why []string
 	try := func(c claim) bool {
 		if c.err == nil && !tried[c.addr] {
@@ -155,19 +159,24 @@ func (r *resolver) find(ctx context.Context) (string, error) {
 		}
 		return false
 	}
+	var claims []claim
+	agree := make(map[claim]int)
 	for range r.ask {
 		select {
 		case c := <-answers:
-			if c.err == nil && c.epoch < epoch {
-				old = append(old, c)
-			} else if try(c) {
+			claims = append(claims, c)
+			if c.err != nil || c.epoch < epoch {
+				continue
+			}
+			if agree[c]++; agree[c] > len(r.ask)/2 && try(c) {
 				return c.addr, nil
 			}
 		case <-ctx.Done():
 			return "", notSent{&errSentinels{r.service, append(why, ctx.Err().Error())}}
 		}
 	}
-	for _, c := range old {
+	slices.SortStableFunc(claims, func(a, b claim) int { return cmp.Compare(b.epoch, a.epoch) })
+	for _, c := range claims {
 		if try(c) {
 			return c.addr, nil
 		}
