@@ -12,12 +12,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/websession/websession/internal/lyingdisk"
 	"github.com/websession/websession/session/driver"
 )
 
 // TestMain lets the test binary be its own second process: a child runs the
 // function that $FILE_TEST_CHILD names instead of the tests.
 func TestMain(m *testing.M) {
+	lyingdisk.Main()
 	if name := os.Getenv("FILE_TEST_CHILD"); name != "" {
 		if err := children[name](os.Args[1:]); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -17,15 +17,14 @@ const purgeWait = time.Second
 // anew.
 type cursor struct {
 	listing
-	folder int  // 0 to folders-1
-	kept   bool // something stays in it
+	folder int // 0 to folders-1
 }
 
 // Purge implements driver.Purger. It begins where the last call ended, and
 // answers less than limit only when it has been in every folder. Then it also
 // reports the first record that could not be deleted, if any. Purge removes, too,
-// what crashed processes left in .tmp, and folders without records. It never
-// removes a file that is damaged or no session.
+// what crashed processes left in .tmp. It never removes a file that is damaged or
+// no session, nor a folder.
 func (s *Store) Purge(ctx context.Context, before time.Time, limit int) (int, error) {
 	const op = "purge"
 	if err := s.enter(ctx); err != nil {
@@ -66,7 +65,6 @@ func (s *Store) purgeFolder(ctx context.Context, before time.Time, limit int, pr
 	c := &s.cursor
 	folder := folderName(byte(c.folder))
 	note := func(err error) {
-		c.kept = true
 		if isDamage(err) {
 			s.remarkForeign()
 		} else if *problem == nil {
@@ -82,7 +80,7 @@ func (s *Store) purgeFolder(ctx context.Context, before time.Time, limit int, pr
 			note(err)
 		}
 		if name == "" { // the end
-			s.leaveFolder(ctx)
+			s.leaveFolder()
 			return n, nil
 		}
 		p := place{stripe: byte(c.folder), path: folder + "/" + name}
@@ -91,13 +89,12 @@ func (s *Store) purgeFolder(ctx context.Context, before time.Time, limit int, pr
 		case deleted:
 			n++
 		case err == nil:
-			c.kept = true
 		case errors.Is(err, fs.ErrNotExist): // somebody else was faster
 		case s.stopped(ctx) != nil:
 			return n, s.stopped(ctx)
 		case errors.Is(err, context.DeadlineExceeded): // the lock of the whole folder
 			note(errors.New("a lock is held for too long"))
-			s.leaveFolder(ctx)
+			s.leaveFolder()
 			return n, nil
 		default:
 			note(err)
@@ -140,27 +137,13 @@ func (s *Store) purgeFile(ctx context.Context, p place, before time.Time) (bool,
 	return err == nil, strip(err)
 }
 
-// leaveFolder moves the cursor on, and removes the folder behind it if it is
-// empty.
-func (s *Store) leaveFolder(ctx context.Context) {
+// leaveFolder moves the cursor on. An empty folder stays: one that is removed and
+// made again can come back after a power cut as it was before, with records that
+// had been deleted, or take new ones with it.
+func (s *Store) leaveFolder() {
 	c := &s.cursor
-	stripe, empty := byte(c.folder), c.dir != nil && !c.kept
 	c.close()
 	*c = cursor{folder: (c.folder + 1) % folders}
-	if !empty {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, purgeWait)
-	defer cancel()
-	l, err := s.lock(ctx, "purge", stripe) // nobody renames into it now
-	if err != nil {
-		return
-	}
-	defer s.unlock(stripe, l)
-	if info, err := s.root.Lstat(folderName(stripe)); err == nil && info.IsDir() {
-		s.root.Remove(folderName(stripe)) // fails if something came meanwhile
-		s.rooted[stripe] = false
-	}
 }
 
 // sweep removes temporary files whose writers have died: nobody has their locks.

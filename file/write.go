@@ -86,7 +86,7 @@ func (s *Store) place(ctx context.Context, op string, p place, t *temp, allowed 
 		if !errors.Is(err, fs.ErrNotExist) {
 			break
 		}
-		// There is no such folder: Purge removes those that are empty.
+		// There is no such folder yet, or somebody removed it.
 		if err2 := s.addFolder(p); err2 != nil {
 			err = err2
 			break

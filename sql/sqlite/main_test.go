@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/websession/websession/internal/lyingdisk"
 	"github.com/websession/websession/session/driver"
 	websql "github.com/websession/websession/sql"
 	"github.com/websession/websession/sql/sqlite"
@@ -21,6 +22,7 @@ import (
 // TestMain lets the test binary be its own second process: a child runs the
 // function that $SQLITE_TEST_CHILD names instead of the tests.
 func TestMain(m *testing.M) {
+	lyingdisk.Main()
 	if name := os.Getenv("SQLITE_TEST_CHILD"); name != "" {
 		if err := children[name](os.Args[1:]); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package lyingdisk
+
+// Main does nothing where there is no FUSE.
+func Main() {}
