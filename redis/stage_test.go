@@ -159,9 +159,9 @@ func (s *stage) cut(master *servers.Server) (thaw func()) {
 	}
 }
 
-// failover kills a master, and returns when it was replaced. With cut links its
-// replicas miss what it confirmed in the last moments.
-func (s *stage) failover(cut bool) {
+// failover kills a master, and returns when it was replaced, and how long that
+// took. With cut links its replicas miss what it confirmed in the last moments.
+func (s *stage) failover(cut bool) time.Duration {
 	s.tb.Helper()
 	old := s.victim()
 	thaw := func() {}
@@ -169,9 +169,11 @@ func (s *stage) failover(cut bool) {
 		thaw = s.cut(old)
 		s.wait(150*time.Millisecond, 350*time.Millisecond)
 	}
+	began := time.Now()
 	require.NoError(s.tb, old.Kill())
 	thaw()
 	s.replaced(old)
+	return time.Since(began)
 }
 
 // trial is how failovers are made.
@@ -185,7 +187,8 @@ type trial struct {
 type verdict struct {
 	losses
 	answers
-	gaps []time.Duration
+	gaps    []time.Duration
+	servers []time.Duration // how long they were without a master
 }
 
 // try makes failovers under the load of writers on four Managers, which remember
@@ -201,16 +204,16 @@ func (s *stage) try(tr trial) (v verdict) {
 		w := newWork(s.tb, ms, s.rng)
 		w.begin()
 		s.wait(300*time.Millisecond, 800*time.Millisecond)
-		s.failover(tr.cut)
+		alone := s.failover(tr.cut)
 		s.wait(200*time.Millisecond, 500*time.Millisecond)
 		s.heal()
 		s.wait(200*time.Millisecond, 500*time.Millisecond)
 		gap := w.stop()
 		l, a := w.judge(s.tb, judge), w.answers()
-		s.tb.Logf("failover %d: %.2f s without a success; %v; lost: %v%s", i+1, gap.Seconds(), a, l, example(a))
+		s.tb.Logf("failover %d: %.2f s without a success, %.2f s without a master; %v; lost: %v%s", i+1, gap.Seconds(), alone.Seconds(), a, l, example(a))
 		v.losses.add(l)
 		v.answers.add(a)
-		v.gaps = append(v.gaps, gap)
+		v.gaps, v.servers = append(v.gaps, gap), append(v.servers, alone)
 	}
 	return v
 }
