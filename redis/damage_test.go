@@ -151,7 +151,7 @@ func TestServersThatRefuse(t *testing.T) {
 				return strings.Contains(raw.Info(ctx, "persistence").Val(), "rdb_last_bgsave_status:err")
 			})
 		}, func() { config("save", "") }, false, true},
-		{"READONLY", "replica", func() { require.NoError(t, raw.SlaveOf(ctx, "127.0.0.1", "1").Err()) }, func() { require.NoError(t, raw.SlaveOf(ctx, "NO", "ONE").Err()) }, false, false},
+		{"READONLY", "replica", func() { require.NoError(t, raw.Do(ctx, "REPLICAOF", "127.0.0.1", "1").Err()) }, func() { require.NoError(t, raw.Do(ctx, "REPLICAOF", "NO", "ONE").Err()) }, false, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			rec := record("k-"+c.name, "data")

@@ -98,7 +98,10 @@ func encode(s stamp, index, data []byte) []byte {
 var errDamage = errors.New("the value is not a session, or not a whole one")
 
 // decode answers the record in a value, which it takes over, without its key.
-func decode(b []byte) (driver.Record, driver.Version, error) {
+func decode(b []byte) (driver.Record, driver.Version, error) { return decodeBy(b, decodeIndex) }
+
+// decodeBy is decode with a way to decode the index.
+func decodeBy(b []byte, decodeIndex func([]byte) (map[string]string, error)) (driver.Record, driver.Version, error) {
 	if len(b) < headerSize || string(b[:versionAt]) != magic {
 		return driver.Record{}, "", errDamage
 	}

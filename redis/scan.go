@@ -131,7 +131,7 @@ func (s *Store) loadAll(ctx context.Context, keys []string) ([]found, error) {
 		if a.err != nil && isBroken(a.err) {
 			a.value, a.err = s.read(ctx, cs[i])
 		}
-		all[i].rec, _, all[i].err = answered(keys[i], a.value, a.err)
+		all[i].rec, _, all[i].err = s.answered(keys[i], a.value, a.err)
 		if err := all[i].err; err != nil && !errors.Is(err, driver.ErrNotFound) && !errors.Is(err, driver.ErrCorrupt) {
 			return nil, err
 		}

@@ -205,7 +205,7 @@ func (r *resolver) askOne(ctx context.Context, i int) claim {
 		err = errStrange
 	}
 	if err != nil {
-		return claim{err: fmt.Errorf("Sentinel %s: %w", r.names[i], err)}
+		return claim{err: fmt.Errorf("at the Sentinel %s: %w", r.names[i], err)}
 	}
 	epoch, _ := strconv.ParseInt(m["config-epoch"], 10, 64)
 	return claim{addr: net.JoinHostPort(addr[0], addr[1]), epoch: epoch}

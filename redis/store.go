@@ -21,6 +21,8 @@ type Store struct {
 	wait   wait // replicas is 0: nobody waits
 	doubts doubts
 
+	indexes indexes
+
 	sentinels *resolver // nil: there are none
 	watch     *watch    // nil: connections tell
 
@@ -105,11 +107,11 @@ func (s *Store) Load(ctx context.Context, key string) (driver.Record, driver.Ver
 	} else {
 		value, err = s.read(ctx, cmd(s.recordKey(key), "GET", s.recordKey(key)))
 	}
-	return answered(key, value, err)
+	return s.answered(key, value, err)
 }
 
 // answered makes a record of the answer to a GET.
-func answered(key string, value any, err error) (driver.Record, driver.Version, error) {
+func (s *Store) answered(key string, value any, err error) (driver.Record, driver.Version, error) {
 	if err != nil {
 		if isWrongType(err) {
 			err = errors.Join(driver.ErrCorrupt, errWrongType)
@@ -121,7 +123,7 @@ func answered(key string, value any, err error) (driver.Record, driver.Version, 
 		return driver.Record{}, "", driver.ErrNotFound
 	}
 	// The reply belongs to this call alone, so its bytes need no copy.
-	rec, v, err := decode(unsafe.Slice(unsafe.StringData(text), len(text)))
+	rec, v, err := decodeBy(unsafe.Slice(unsafe.StringData(text), len(text)), s.indexes.decode)
 	if err != nil {
 		return driver.Record{}, "", fail("load", errors.Join(driver.ErrCorrupt, err))
 	}
