@@ -10,7 +10,9 @@ import (
 
 // create stores a session under a free key and answers id, key and state. The
 // id changes when it has not left the process and it cannot be told whether the
-// record under it was stored, or the key is taken.
+// record under it was stored, or the key is taken. Under an id that others know
+// a record is sent once: a first request that came late would bring the session
+// back after a logout.
 func (m *Manager) create(ctx context.Context, id ID, key string, exposed bool, base *state, c *changeSet) (ID, string, *state, error) {
 	tag := m.newTag()
 	doubt := false // an earlier attempt under this key may be, or become, applied
@@ -45,12 +47,10 @@ func (m *Manager) create(ctx context.Context, id ID, key string, exposed bool, b
 			switch {
 			case lerr == nil && (st.has(tag) || m.format != nil && bytes.Equal(st.data, d.rec.Data)):
 				return id, key, st, nil
-			case isNotFound(lerr) && try < resolveTries:
-				if !exposed {
-					m.discard(ctx, key, d.rec.Index)
-					id, key = m.newID()
-					doubt = false
-				}
+			case isNotFound(lerr) && try < resolveTries && !exposed:
+				m.discard(ctx, key, d.rec.Index)
+				id, key = m.newID()
+				doubt = false
 				if m.pause(ctx, try) == nil {
 					continue
 				}
