@@ -11,5 +11,7 @@ import (
 	_ "github.com/websession/websession/file"           // File
 	_ "github.com/websession/websession/redis"          // Redis, RedisSentinel, RedisCluster
 	_ "github.com/websession/websession/session/memory" // Memory
+	_ "github.com/websession/websession/sql/mysql"      // MySQL, alias MariaDB
+	_ "github.com/websession/websession/sql/postgres"   // PostgreSQL, alias Postgres
 	_ "github.com/websession/websession/sql/sqlite"     // SQLite
 )

@@ -234,6 +234,8 @@ type builtin struct {
 var builtins = []builtin{
 	{"File", nil, []string{"file"}, "github.com/websession/websession/file"},
 	{"Memory", nil, []string{"memory"}, "github.com/websession/websession/session/memory"},
+	{"MySQL", []string{"MariaDB"}, []string{"mysql", "mariadb"}, "github.com/websession/websession/sql/mysql"},
+	{"PostgreSQL", []string{"Postgres"}, []string{"postgres", "postgresql"}, "github.com/websession/websession/sql/postgres"},
 	{"Redis", nil, []string{"redis", "rediss"}, "github.com/websession/websession/redis"},
 	{"RedisCluster", nil, []string{"redis+cluster"}, "github.com/websession/websession/redis"},
 	{"RedisSentinel", nil, []string{"redis+sentinel"}, "github.com/websession/websession/redis"},

@@ -27,6 +27,14 @@ type Dialect struct {
 	// means "?".
 	Placeholder func(n int) string
 
+	// Binary passes keys, versions and digests as bytes: their columns are not
+	// texts.
+	Binary bool
+
+	// Prepares is set where the database driver prepares statements by itself,
+	// and keeps them for as long as a connection lives. Elsewhere the store does.
+	Prepares bool
+
 	// Schema makes the table, an index of expires, and unless it is there the
 	// table of schema versions, with the columns table_name and schema_version.
 	// Keys are compared byte by byte.
@@ -60,13 +68,30 @@ type Dialect struct {
 	// mutation. The error of a context that ended is Unknown.
 	Classify func(error) Outcome
 
-	// Exclusive runs do in a transaction, or under a lock, that keeps out others
-	// who make the schema, and undoes what it did if it fails.
-	Exclusive func(ctx context.Context, conn *sql.Conn, do func() error) error
+	// Exclusive runs do, which makes a table, in a transaction or under a lock
+	// that keeps out others who make one, and undoes what it did if it fails.
+	Exclusive func(ctx context.Context, conn *sql.Conn, table string, do func() error) error
 
 	// Attach looks at the database behind a connection, and refuses one that
 	// cannot be used. It is called once for each store, before anything else.
-	Attach func(ctx context.Context, conn *sql.Conn) (Database, error)
+	Attach func(ctx context.Context, conn *sql.Conn, table string) (Database, error)
+
+	// Locks is set where connections can hold locks of the database.
+	Locks *Locks
+}
+
+// Locks is how connections hold locks that have names.
+type Locks struct {
+	// Name answers the name of the lock of a key, where Options.LockName does
+	// not.
+	Name func(table, key string) string
+
+	// Take waits for a lock, until it has it or the time is over: then it
+	// answers false.
+	Take func(ctx context.Context, conn *sql.Conn, name string, wait time.Duration) (bool, error)
+
+	// Release answers false if the connection did not hold the lock.
+	Release func(ctx context.Context, conn *sql.Conn, name string) (bool, error)
 }
 
 // Writer is how the single writer of a database works.
@@ -95,7 +120,7 @@ const (
 	NotApplied                // it had no effect
 	Taken                     // it had no effect: the key of an INSERT is taken
 	Refused                   // it had no effect: a constraint or a trigger refused a row
-	Busy                      // it had no effect: another program has a lock
+	Busy                      // it had no effect, and may have one soon: another program has a lock, or had one
 )
 
 // Database is the one behind a store. Its methods are safe for concurrent use.
@@ -110,6 +135,12 @@ type Database interface {
 
 	// Info tells about the database, with a connection for reading.
 	Info(ctx context.Context, conn *sql.Conn) (driver.Info, error)
+}
+
+// Limiter is a Database that takes less than driver.MaxData bytes of data, and
+// what should be done about that.
+type Limiter interface {
+	MaxData() (bytes int, advice string)
 }
 
 func (d *Dialect) quote(name string) string { return d.Quote + name + d.Quote }

@@ -15,6 +15,17 @@ type Options struct {
 	Indexed []string     // names of the index fields, as in driver.OpenOptions
 	Warn    func(string) // takes remarks for people; nil or safe for concurrent use
 
+	// Timeout bounds each call, as the deadline of its context does; 0 means that
+	// only the context does. Where there is a single writer, it bounds reading.
+	Timeout time.Duration
+
+	// Locks is the pool of the connections that hold locks, one lock each. It is
+	// not that of the store, bounds how many locks are held (SetMaxOpenConns), and
+	// is closed by whoever made it. Nil: Lock is errors.ErrUnsupported.
+	Locks    *sql.DB
+	LockWait time.Duration           // how long Lock waits; 0 means 10 s
+	LockName func(key string) string // names of locks; nil: the dialect's
+
 	// The rest is for packages that open the database themselves.
 
 	Writer *sql.DB      // pool of the connections that write; nil: the same as for reading
@@ -45,6 +56,7 @@ func Open(ctx context.Context, db *sql.DB, dialect Dialect, o *Options) (*Store,
 		table:   o.Table,
 		fields:  slices.Clone(o.Indexed),
 		release: o.Close,
+		timeout: o.Timeout,
 		done:    make(chan struct{}),
 	}
 	if s.release == nil {
@@ -54,13 +66,13 @@ func Open(ctx context.Context, db *sql.DB, dialect Dialect, o *Options) (*Store,
 	if warn == nil {
 		warn = func(string) {}
 	}
-	if err := s.open(ctx, o.Writer, warn); err != nil {
+	if err := s.open(ctx, o, warn); err != nil {
 		return nil, fail(&dialect, s.database, "open", err)
 	}
 	return s, nil
 }
 
-func (s *Store) open(ctx context.Context, writers *sql.DB, warn func(string)) error {
+func (s *Store) open(ctx context.Context, o *Options, warn func(string)) error {
 	if s.table == "" {
 		s.table = DefaultTable
 	}
@@ -70,6 +82,13 @@ func (s *Store) open(ctx context.Context, writers *sql.DB, warn func(string)) er
 	if err := checkFields(s.fields); err != nil {
 		return err
 	}
+	if o.Locks != nil {
+		var err error
+		if s.locks, err = newLocks(s, o); err != nil {
+			return err
+		}
+	}
+	writers := o.Writer
 	if writers == nil {
 		if writers = s.db; s.dialect.Writer != nil && s.db.Stats().MaxOpenConnections == 1 {
 			return errors.New("the pool allows one connection, and the store keeps one for writing: allow two or more (SetMaxOpenConns)")
@@ -100,7 +119,7 @@ func (s *Store) openWrites(ctx context.Context, db *sql.DB, warn func(string)) e
 	if err != nil {
 		return err
 	}
-	if s.database, err = s.dialect.Attach(ctx, conn); err == nil {
+	if s.database, err = s.dialect.Attach(ctx, conn, s.table); err == nil {
 		err = schema{s.dialect, s.table, s.fields, warn}.ready(ctx, conn)
 	}
 	switch {
@@ -112,33 +131,33 @@ func (s *Store) openWrites(ctx context.Context, db *sql.DB, warn func(string)) e
 			s.writes = w
 		}
 	default:
-		err = conn.Close()
-		s.writes = &direct{db, s.dialect, s.database, s.texts.mutation}
+		conn.Close()
+		var d *direct
+		if d, err = newDirect(ctx, db, s.dialect, s.database, s.texts); err == nil {
+			s.writes = d
+		}
 	}
 	return err
 }
 
 func (s *Store) openReads(ctx context.Context) (err error) {
-	prepare := func(text string) *sql.Stmt {
-		if err != nil {
-			return nil
+	prepare := func(text string) (q query) {
+		if err == nil {
+			q, err = newQuery(ctx, s.db, s.dialect, text)
 		}
-		var stmt *sql.Stmt
-		stmt, err = s.db.PrepareContext(ctx, text)
-		return stmt
+		return q
 	}
 	s.load, s.scan, s.expiry = prepare(s.texts.load), prepare(s.texts.scan), prepare(s.texts.expiry)
-	for _, text := range s.texts.searches {
-		s.searches = append(s.searches, prepare(text))
+	s.searches = make([]query, len(s.texts.searches))
+	for i, text := range s.texts.searches {
+		s.searches[i] = prepare(text)
 	}
 	return err
 }
 
 func (s *Store) closeReads() {
-	for _, stmt := range append(s.searches, s.load, s.scan, s.expiry) {
-		if stmt != nil {
-			stmt.Close()
-		}
+	for _, q := range append(s.searches, s.load, s.scan, s.expiry) {
+		q.close()
 	}
 }
 

@@ -19,6 +19,11 @@ func (s *Store) Plans(ctx context.Context) (map[string]string, error) {
 	defer s.life.RUnlock()
 	plans := make(map[string]string)
 	explain := func(name, text string, args ...any) error {
+		for i, a := range args {
+			if text, ok := a.(string); ok {
+				args[i] = s.bind(text)
+			}
+		}
 		rows, err := s.db.QueryContext(ctx, s.dialect.Explain+text, args...)
 		if err != nil {
 			return err
@@ -55,7 +60,11 @@ func lastColumn(rows *sql.Rows) (string, error) {
 		if err := rows.Scan(dest...); err != nil {
 			return "", err
 		}
-		lines = append(lines, fmt.Sprint(values[len(values)-1]))
+		last := values[len(values)-1]
+		if b, ok := last.([]byte); ok {
+			last = string(b)
+		}
+		lines = append(lines, fmt.Sprint(last))
 	}
 	return strings.Join(lines, "\n"), rows.Err()
 }

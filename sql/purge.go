@@ -53,7 +53,7 @@ func (s *Store) purgeEach(ctx context.Context, before time.Time, limit int) (n i
 			break
 		}
 		for _, key := range keys {
-			deleted, err := s.mutate(ctx, op, purgeRow, key, millis(before))
+			deleted, err := s.mutate(ctx, op, purgeRow, s.bind(key), millis(before))
 			n += int(deleted)
 			if err == nil {
 				continue
@@ -79,7 +79,9 @@ func (s *Store) expired(ctx context.Context, before time.Time, limit, past int) 
 		return nil, err
 	}
 	defer s.life.RUnlock()
-	rows, err := s.expiry.QueryContext(ctx, millis(before), limit, past)
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	rows, err := s.expiry.rows(ctx, millis(before), limit, past)
 	if err != nil {
 		return nil, err
 	}

@@ -92,8 +92,10 @@ func (s *Store) Load(ctx context.Context, key string) (driver.Record, driver.Ver
 		return driver.Record{}, "", s.fail(op, err)
 	}
 	defer s.life.RUnlock()
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
 	r := newRow(len(s.fields), false)
-	err := s.load.QueryRowContext(ctx, key).Scan(r.dest...)
+	err := s.load.row(ctx, s.bind(key)).Scan(r.dest...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return driver.Record{}, "", driver.ErrNotFound
 	}
@@ -114,7 +116,7 @@ func (s *Store) damaged(op string, reason error) error {
 
 // Scan implements driver.Scanner.
 func (s *Store) Scan(ctx context.Context) iter.Seq2[driver.Record, error] {
-	return s.pages(ctx, "scan", s.scan)
+	return s.pages(ctx, "scan", &s.scan)
 }
 
 // Search implements driver.Searcher. A field that is not indexed is
@@ -131,18 +133,18 @@ func (s *Store) Search(ctx context.Context, field, digest string) iter.Seq2[driv
 			yield(driver.Record{}, s.fail("search", err))
 		}
 	}
-	return s.pages(ctx, "search", s.searches[i], digest)
+	return s.pages(ctx, "search", &s.searches[i], s.bind(digest))
 }
 
 // pages yields the records of a SELECT, a page at a time: what a page holds is
 // read before the first of it is yielded.
-func (s *Store) pages(ctx context.Context, op string, stmt *sql.Stmt, args ...any) iter.Seq2[driver.Record, error] {
+func (s *Store) pages(ctx context.Context, op string, q *query, args ...any) iter.Seq2[driver.Record, error] {
 	return func(yield func(driver.Record, error) bool) {
 		after := ""
 		for more := true; more; {
 			var page []driver.Record
 			var err error
-			page, more, err = s.page(ctx, op, stmt, append(slices.Clip(args), after, pageRows))
+			page, more, err = s.page(ctx, op, q, append(slices.Clip(args), s.bind(after), pageRows))
 			for _, rec := range page {
 				after = rec.Key
 				if !yield(rec, nil) {
@@ -158,12 +160,14 @@ func (s *Store) pages(ctx context.Context, op string, stmt *sql.Stmt, args ...an
 }
 
 // page answers the records of a page, and whether there may be another one.
-func (s *Store) page(ctx context.Context, op string, stmt *sql.Stmt, args []any) (page []driver.Record, more bool, err error) {
+func (s *Store) page(ctx context.Context, op string, q *query, args []any) (page []driver.Record, more bool, err error) {
 	if err := s.enterRead(ctx); err != nil {
 		return nil, false, s.fail(op, err)
 	}
 	defer s.life.RUnlock()
-	rows, err := stmt.QueryContext(ctx, args...)
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	rows, err := q.rows(ctx, args...)
 	if err != nil {
 		return nil, false, s.fail(op, err)
 	}

@@ -107,7 +107,7 @@ func (s schema) ready(ctx context.Context, conn *sql.Conn) error {
 	if there || err != nil {
 		return err
 	}
-	return s.dialect.Exclusive(ctx, conn, func() error {
+	return s.dialect.Exclusive(ctx, conn, s.table, func() error {
 		there, err := s.check(ctx, conn, true) // somebody else may have been faster
 		if there || err != nil {
 			return err

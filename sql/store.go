@@ -26,9 +26,11 @@ type Store struct {
 	texts    *statements
 	writes   applier
 
-	load, scan, expiry *sql.Stmt
-	searches           []*sql.Stmt // by field
+	load, scan, expiry query
+	searches           []query // by field
 
+	locks   *locks        // nil: there are none
+	timeout time.Duration // of each call; 0: none
 	release func() error
 	life    sync.RWMutex  // held for reading by whoever uses the database
 	done    chan struct{} // closed by Close
@@ -42,6 +44,7 @@ var (
 	_ driver.Searcher = (*Store)(nil)
 	_ driver.Purger   = (*Store)(nil)
 	_ driver.Pinger   = (*Store)(nil)
+	_ driver.Locker   = (*Store)(nil)
 )
 
 // applier applies one statement of a mutation in a transaction, and answers how
@@ -101,6 +104,25 @@ func (s *Store) enterRead(ctx context.Context) error {
 	return err
 }
 
+// bound answers a context that ends when a call must have.
+func (s *Store) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	if s.timeout <= 0 {
+		return ctx, func() {}
+	}
+	if end, ok := ctx.Deadline(); ok && time.Until(end) <= s.timeout {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, s.timeout)
+}
+
+// bind answers a key, a version or a digest as the columns take it.
+func (s *Store) bind(text string) any {
+	if s.dialect.Binary {
+		return []byte(text)
+	}
+	return text
+}
+
 // fail answers the error of an operation.
 func (s *Store) fail(op string, err error) error {
 	return fail(s.dialect, s.database, op, err)
@@ -121,6 +143,11 @@ func (s *Store) mutate(ctx context.Context, op string, statement int, args ...an
 		return 0, driver.NotApplied(s.fail(op, err))
 	}
 	defer s.life.RUnlock()
+	if s.dialect.Writer == nil {
+		var cancel context.CancelFunc
+		ctx, cancel = s.bound(ctx)
+		defer cancel()
+	}
 	n, outcome, err := s.writes.apply(ctx, statement, args)
 	switch {
 	case err == nil:
@@ -139,7 +166,7 @@ func (s *Store) Create(ctx context.Context, rec driver.Record) (driver.Version, 
 	if err != nil {
 		return "", err
 	}
-	n, err := s.mutate(ctx, "create", insertRow, append(args, rec.Key)...)
+	n, err := s.mutate(ctx, "create", insertRow, append(args, s.bind(rec.Key))...)
 	switch {
 	case err != nil:
 		return "", err
@@ -164,7 +191,7 @@ func (s *Store) update(ctx context.Context, op string, statement int, rec driver
 	if err != nil {
 		return "", err
 	}
-	n, err := s.mutate(ctx, op, statement, append(args, rec.Key, []byte(old))...)
+	n, err := s.mutate(ctx, op, statement, append(args, s.bind(rec.Key), []byte(old))...)
 	switch {
 	case err != nil:
 		return "", err
@@ -179,10 +206,10 @@ func (s *Store) update(ctx context.Context, op string, statement int, rec driver
 func (s *Store) Delete(ctx context.Context, rec driver.Record, old driver.Version) error {
 	const op = "delete"
 	if old == "" {
-		_, err := s.mutate(ctx, op, deleteRow, rec.Key)
+		_, err := s.mutate(ctx, op, deleteRow, s.bind(rec.Key))
 		return err
 	}
-	n, err := s.mutate(ctx, op, deleteVersion, rec.Key, []byte(old))
+	n, err := s.mutate(ctx, op, deleteVersion, s.bind(rec.Key), []byte(old))
 	if err == nil && n == 0 {
 		err = driver.ErrConflict
 	}
@@ -199,6 +226,17 @@ func (s *Store) arguments(op string, rec driver.Record, data bool) (driver.Versi
 		err = fmt.Errorf("the key has %d bytes, more than %d", len(rec.Key), driver.MaxKey)
 	case len(rec.Data) > driver.MaxData:
 		err = fmt.Errorf("the data has %d bytes, more than %d", len(rec.Data), driver.MaxData)
+	default:
+		if l, ok := s.database.(Limiter); ok && data {
+			if most, advice := l.MaxData(); len(rec.Data) > most {
+				err = fmt.Errorf("the data has %d bytes, more than %d: %s", len(rec.Data), most, advice)
+			}
+		}
+	}
+	for field, digest := range rec.Index {
+		if len(digest) > driver.MaxKey { // a server may cut it instead of refusing it
+			err = fmt.Errorf("the digest of %q has %d bytes, more than %d", field, len(digest), driver.MaxKey)
+		}
 	}
 	if err != nil {
 		return "", nil, driver.NotApplied(s.fail(op, err))
@@ -216,7 +254,7 @@ func (s *Store) arguments(op string, rec driver.Record, data bool) (driver.Versi
 	}
 	for _, f := range s.fields {
 		if digest, there := rec.Index[f]; there {
-			args = append(args, digest)
+			args = append(args, s.bind(digest))
 		} else {
 			args = append(args, nil)
 		}
@@ -241,6 +279,8 @@ func (s *Store) Ping(ctx context.Context) (driver.Info, error) {
 }
 
 func (s *Store) info(ctx context.Context) (driver.Info, error) {
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
 	conn, err := s.db.Conn(ctx)
 	if err != nil {
 		return driver.Info{}, err

@@ -52,6 +52,27 @@ type Pinger interface {
 	Ping(ctx context.Context) (Info, error)
 }
 
+// Locker is a Store that can keep others away from a session while a request
+// works on it, as Perl's Apache::Session does. It is for those who share a store
+// with programs that lock, or want the page views of one user to queue: nothing
+// is lost without it, since the version of a record decides.
+//
+// A lock is of the key, not of a record: there need be none, and the other
+// methods of the store neither take locks nor look at them.
+type Locker interface {
+	// Lock waits until nobody else holds the lock of key, through whichever
+	// handle or process, and answers what gives it back; or it fails, and holds
+	// nothing. It waits no longer than its context lives, and no longer than the
+	// store allows. Locking a key twice waits for oneself.
+	//
+	// unlock is called once and does not depend on the context. Its error says
+	// that the lock may have been lost before: a lock ends with the connection,
+	// or the process, that holds it, and its holder is not told. So it saves work
+	// that would be done in vain and is no proof that nobody else writes.
+	// A store that cannot lock answers errors.ErrUnsupported.
+	Lock(ctx context.Context, key string) (unlock func() error, err error)
+}
+
 // Info tells people about the server behind a store. It contains no secret.
 type Info struct {
 	Server   string            // "Redis 7.0.15", "file system"

@@ -69,7 +69,7 @@ func (d dialect) dialect() websql.Dialect {
 
 // exclusive makes the schema in one transaction, and writes whose database it is
 // if there was nothing in it.
-func (d dialect) exclusive(ctx context.Context, conn *sql.Conn, do func() error) (err error) {
+func (d dialect) exclusive(ctx context.Context, conn *sql.Conn, _ string, do func() error) (err error) {
 	if _, err = conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (d dialect) prepare(ctx context.Context, conn *sql.Conn) error {
 }
 
 // attach checks the database behind conn before anything is changed in it.
-func (d dialect) attach(ctx context.Context, conn *sql.Conn) (websql.Database, error) {
+func (d dialect) attach(ctx context.Context, conn *sql.Conn, _ string) (websql.Database, error) {
 	db := &database{options: d.options, own: d.file != nil, file: d.file}
 	if db.file == nil {
 		db.file = &file{}

@@ -34,8 +34,8 @@ func inMemoryOfEachSize(b *testing.B, handler func(peer) http.Handler, counts bo
 	for _, attributes := range []int{3, 20} {
 		b.Run(fmt.Sprintf("%dAttributes", attributes), func(b *testing.B) {
 			us, them := inMemory(b)
-			one := newLoop(handler(us), us.visit(b, attributes))
-			other := newLoop(handler(them), them.visit(b, attributes))
+			one := newLoop(handler(us), us.visit(b, attributes, someValue))
+			other := newLoop(handler(them), them.visit(b, attributes, someValue))
 			compare(b, 25*time.Millisecond, one.serve, other.serve)
 			one.check(b, counts)
 			other.check(b, counts)
@@ -85,7 +85,7 @@ func (l *loop) check(tb testing.TB, counts bool) {
 func TestApplicationsDoTheSame(t *testing.T) {
 	us, them := inMemory(t)
 	for name, p := range map[string]peer{"ours": us, "theirs": them} {
-		v := p.visit(t, 20)
+		v := p.visit(t, 20, someValue)
 		modify, read := newLoop(p.wrap(p.modify), v), newLoop(p.wrap(p.read), v)
 		modify.send(3)
 		read.send(3)

@@ -5,7 +5,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/alexedwards/scs/v2"
 
@@ -17,21 +19,27 @@ import (
 // counter, a number among the attributes of the session.
 type peer struct {
 	wrap   func(http.Handler) http.Handler // the middleware
-	seed   func(attributes int) http.HandlerFunc
+	seed   func(attributes int, rest string) http.HandlerFunc
 	read   http.HandlerFunc
 	modify http.HandlerFunc // adds one to the counter
 }
 
 // All sessions have a counter, a user, a theme, and others as many as it takes.
-func attribute(i int) (name, value string) {
+func attribute(i int, rest string) (name, value string) {
 	switch i {
 	case 1:
 		return "user", "ann"
 	case 2:
 		return "theme", "dark"
 	}
-	return fmt.Sprint("attribute", i), "some value"
+	return fmt.Sprint("attribute", i), rest
 }
+
+// Values of most attributes.
+var (
+	someValue = "some value"
+	longValue = strings.Repeat("some value ", 10) // 20 of them are 2 KB
+)
 
 // ours is an application of websession with its default options.
 func ours(m *session.Manager) peer {
@@ -45,14 +53,14 @@ func ours(m *session.Manager) peer {
 	}
 	return peer{
 		wrap: sessionhttp.Middleware(m, nil),
-		seed: func(attributes int) http.HandlerFunc {
+		seed: func(attributes int, rest string) http.HandlerFunc {
 			return func(w http.ResponseWriter, r *http.Request) {
 				s, err := sessionhttp.Get(r)
 				if err == nil {
 					err = counter.Set(s, 0)
 				}
 				for i := 1; i < attributes && err == nil; i++ {
-					name, value := attribute(i)
+					name, value := attribute(i, rest)
 					err = session.NewKey[string](name).Set(s, value)
 				}
 				answer(w, 0, err)
@@ -81,20 +89,24 @@ func ours(m *session.Manager) peer {
 }
 
 // theirs is an application of scs with its default options.
-func theirs(store scs.Store) peer {
+func theirs(store scs.Store) peer { return theirsWith(store, 0) }
+
+// theirsWith is theirs with an idle time-out, 0 for none.
+func theirsWith(store scs.Store, idle time.Duration) peer {
 	m := scs.New()
 	m.Store = store
+	m.IdleTimeout = idle
 	m.ErrorFunc = func(w http.ResponseWriter, _ *http.Request, err error) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 	}
 	answer := func(w http.ResponseWriter, n int) { w.Write(strconv.AppendInt(nil, int64(n), 10)) }
 	return peer{
 		wrap: m.LoadAndSave,
-		seed: func(attributes int) http.HandlerFunc {
+		seed: func(attributes int, rest string) http.HandlerFunc {
 			return func(w http.ResponseWriter, r *http.Request) {
 				m.Put(r.Context(), "counter", 0)
 				for i := 1; i < attributes; i++ {
-					name, value := attribute(i)
+					name, value := attribute(i, rest)
 					m.Put(r.Context(), name, value)
 				}
 				answer(w, 0)
@@ -146,10 +158,10 @@ func (a *answer) cookies() []*http.Cookie {
 }
 
 // visit stores a session and answers its visitor.
-func (p peer) visit(tb testing.TB, attributes int) visitor {
+func (p peer) visit(tb testing.TB, attributes int, rest string) visitor {
 	tb.Helper()
 	v := visitor{httptest.NewRequest("GET", "https://example.com/", nil), &answer{header: http.Header{}}, p}
-	w := v.send(p.wrap(p.seed(attributes)))
+	w := v.send(p.wrap(p.seed(attributes, rest)))
 	cookies := w.cookies()
 	if w.code != http.StatusOK || len(cookies) != 1 {
 		tb.Fatalf("the first visit was answered with %d %s and %d cookies", w.code, w.body, len(cookies))

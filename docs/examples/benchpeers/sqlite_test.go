@@ -79,7 +79,7 @@ type crowd []*loop
 func newCrowd(tb testing.TB, p peer) crowd {
 	c := make(crowd, visitors)
 	for i := range c {
-		c[i] = newLoop(p.wrap(p.modify), p.visit(tb, 3))
+		c[i] = newLoop(p.wrap(p.modify), p.visit(tb, 3, someValue))
 	}
 	return c
 }

@@ -1,0 +1,11 @@
+CREATE TABLE {table} (
+  session_key VARBINARY(128) NOT NULL PRIMARY KEY,
+  version VARBINARY(16) NOT NULL,
+  data MEDIUMBLOB NOT NULL,
+  expires BIGINT
+) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COMMENT='made by websession';
+CREATE INDEX {index} ON {table} (expires);
+CREATE TABLE IF NOT EXISTS {meta} (
+  table_name VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY,
+  schema_version INTEGER NOT NULL
+) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4;
