@@ -15,7 +15,7 @@ SERVED      = ./internal/testenv/... ./redis/... ./sql/postgres/... ./sql/mysql/
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
-test: check deps ## everything, as .ci/run does it: about ten minutes
+test: check deps ## everything, as .ci/run does it: about twenty minutes
 	@mkdir -p $(BUILD); rm -f $(BUILD)/ids
 	WEBSESSION_CANARY=$(CURDIR)/$(BUILD)/ids go run $(GOTESTSUM) --format=pkgname --hide-summary=skipped --jsonfile=$(BUILD)/test.json -- $(TESTFLAGS) ./... || { go run ./internal/proof $(BUILD)/test.json; exit 1; }
 	$(MAKE) --no-print-directory examples allocs fuzz
