@@ -249,7 +249,11 @@ func newStore(ctx context.Context, client goredis.UniversalClient, owned bool, o
 		s.watch.close()
 		return nil, err
 	}
-	s.watch.nudge()
+	// Now, and not in the background: whoever takes over in the next moment is
+	// noticed, too.
+	if !s.watch.look() {
+		s.watch.nudge()
+	}
 	return s, nil
 }
 
