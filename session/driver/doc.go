@@ -16,6 +16,7 @@
 //     [Toucher], [Scanner], [Searcher], [Purger], [Pinger]. Each of their
 //     methods may answer errors.ErrUnsupported, which means "as if I were not
 //     there".
+//   - [Locker] is for programs that lock; the framework itself does not yet.
 //   - Package conformance proves the result:
 //     conformance.Run(t, yourpackage.Driver{}, env).
 //
