@@ -2,9 +2,12 @@ package redis_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"net"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -22,9 +25,16 @@ import (
 type monitor struct {
 	prefix string
 	mu     sync.Mutex
-	lines  []string
+	lines  []seenCommand
 	marks  []func() // have every master say that it is up to date
 	seen   int
+}
+
+// seenCommand is a command, and when its server took it: what several servers
+// show arrives here in any order.
+type seenCommand struct {
+	at   float64 // seconds
+	name string
 }
 
 func newMonitor(tb testing.TB, p *testenv.Place) *monitor {
@@ -67,7 +77,12 @@ func (m *monitor) add(line string) {
 	default:
 		if _, rest, ok := strings.Cut(line, `] "`); ok {
 			name, _, _ := strings.Cut(rest, `"`)
-			m.lines = append(m.lines, strings.ToUpper(name))
+			stamp, _, _ := strings.Cut(strings.TrimPrefix(line, "+"), " ")
+			at, err := strconv.ParseFloat(stamp, 64)
+			if err != nil {
+				name = "a line without time: " + line
+			}
+			m.lines = append(m.lines, seenCommand{at, strings.ToUpper(name)})
 		}
 	}
 }
@@ -88,7 +103,8 @@ func (m *monitor) sync(tb testing.TB) {
 	})
 }
 
-// sent answers the commands that do sends.
+// sent answers the commands that do sends, in the order in which the servers
+// took them.
 func (m *monitor) sent(tb testing.TB, do func()) []string {
 	tb.Helper()
 	m.sync(tb)
@@ -99,7 +115,12 @@ func (m *monitor) sent(tb testing.TB, do func()) []string {
 	m.sync(tb)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.lines
+	slices.SortStableFunc(m.lines, func(a, b seenCommand) int { return cmp.Compare(a.at, b.at) })
+	var names []string
+	for _, l := range m.lines {
+		names = append(names, l.name)
+	}
+	return names
 }
 
 // masters answers clients of all masters of a place.
