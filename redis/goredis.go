@@ -89,11 +89,15 @@ func (a *adapter) do(ctx context.Context, c command) (any, error) {
 	shared := a.traffic.enter()
 	defer a.traffic.leave()
 	shared = shared && a.lane != nil
+	lasting := ctx
 	if deadline, ok := ctx.Deadline(); ok && (shared || a.prompt) {
-		ctx = a.alarms.before(ctx, deadline)
+		u := a.alarms.before(ctx, deadline)
+		ctx, lasting = u, u.detached()
+	} else if shared {
+		lasting = context.WithoutCancel(ctx)
 	}
 	if shared {
-		o := newOnce(context.WithoutCancel(ctx), c)
+		o := newOnce(lasting, c)
 		f := a.lane.Submit(ctx, o)
 		if err := waitFor(ctx, f); err != nil {
 			return nil, err

@@ -54,11 +54,17 @@ func validKey(key string) bool {
 		return false
 	}
 	for i := range len(key) {
-		switch c := key[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '-':
-		default:
+		if !inKeys[key[i]] {
 			return false
 		}
 	}
 	return true
 }
+
+// inKeys says which bytes a key may have.
+var inKeys = func() (in [256]bool) {
+	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") {
+		in[c] = true
+	}
+	return in
+}()

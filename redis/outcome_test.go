@@ -155,7 +155,7 @@ func TestNoScript(t *testing.T) {
 	var sent []string
 	s := newFake(fake{answer: func(c command) (any, error) {
 		sent = append(sent, c.args[0].(string))
-		if c.args[0] == "EVALSHA" {
+		if c.args[0] == "evalsha" {
 			return nil, says("NOSCRIPT No matching script. Please use EVAL.")
 		}
 		require.Equal(t, replaceScript.text, c.args[1])
@@ -163,7 +163,7 @@ func TestNoScript(t *testing.T) {
 	}})
 	_, err := s.Replace(context.Background(), driver.Record{Key: "k"}, newStamp(time.Time{}, entries{}).Version())
 	require.NoError(t, err)
-	require.Equal(t, []string{"EVALSHA", "EVAL"}, sent)
+	require.Equal(t, []string{"evalsha", "eval"}, sent)
 }
 
 // A read is repeated when its connection turned out to be broken, and never

@@ -4,10 +4,11 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
-	"maps"
 	"math"
 	"slices"
+	"sync"
 	"time"
+	"unsafe"
 
 	"github.com/websession/websession/session/driver"
 )
@@ -29,6 +30,8 @@ const (
 	magic       = "WSR1"
 	versionSize = 32
 	headerSize  = 52
+
+	stampSize = versionSize + 8
 
 	versionAt = 4
 	expiresAt = versionAt + versionSize
@@ -84,8 +87,11 @@ func entriesOf(v driver.Version) (e entries) {
 }
 
 // encode answers the value of a record.
-func encode(s stamp, index, data []byte) []byte {
-	b := make([]byte, 0, headerSize+len(index)+len(data))
+func encode(s stamp, index, data []byte) []byte { return appendRecord(nil, s, index, data) }
+
+// appendRecord appends the value of a record.
+func appendRecord(b []byte, s stamp, index, data []byte) []byte {
+	b = slices.Grow(b, headerSize+len(index)+len(data))
 	b = append(b, magic...)
 	b = s.append(b)
 	b = binary.BigEndian.AppendUint32(b, uint32(len(index)))
@@ -97,12 +103,11 @@ func encode(s stamp, index, data []byte) []byte {
 // errDamage says that a value is none of a record.
 var errDamage = errors.New("the value is not a session, or not a whole one")
 
-// decode answers the record in a value, which it takes over, without its key.
-func decode(b []byte) (driver.Record, driver.Version, error) { return decodeBy(b, decodeIndex) }
-
-// decodeBy is decode with a way to decode the index.
-func decodeBy(b []byte, decodeIndex func([]byte) (map[string]string, error)) (driver.Record, driver.Version, error) {
-	if len(b) < headerSize || string(b[:versionAt]) != magic {
+// decodeBy answers the record in a value, without its key. Its Data are bytes of
+// the value, which nobody else may have.
+func decodeBy(value string, decodeIndex func([]byte) (map[string]string, error)) (driver.Record, driver.Version, error) {
+	b := unsafe.Slice(unsafe.StringData(value), len(value))
+	if len(b) < headerSize || value[:versionAt] != magic {
 		return driver.Record{}, "", errDamage
 	}
 	indexSize := uint64(binary.BigEndian.Uint32(b[indexAt:]))
@@ -118,7 +123,7 @@ func decodeBy(b []byte, decodeIndex func([]byte) (map[string]string, error)) (dr
 	if ms := int64(binary.BigEndian.Uint64(b[expiresAt:])); ms != 0 {
 		rec.Expires = time.UnixMilli(ms).UTC()
 	}
-	return rec, driver.Version(b[versionAt:expiresAt]), nil
+	return rec, driver.Version(value[versionAt:expiresAt]), nil
 }
 
 // encodeIndex answers an index as it is stored: equal maps are equal bytes.
@@ -126,8 +131,13 @@ func encodeIndex(index map[string]string) ([]byte, error) {
 	if len(index) == 0 {
 		return nil, nil
 	}
-	var b []byte
-	for _, field := range slices.Sorted(maps.Keys(index)) {
+	fields := make([]string, 0, 4)
+	for field := range index {
+		fields = append(fields, field)
+	}
+	slices.Sort(fields)
+	b := make([]byte, 0, 64*len(fields))
+	for _, field := range fields {
 		digest := index[field]
 		if len(field) > math.MaxUint16 || len(digest) > math.MaxUint16 {
 			return nil, errors.New("the name or the digest of an index field is too long")
@@ -167,3 +177,12 @@ func decodeIndex(b []byte) (map[string]string, error) {
 	}
 	return index, nil
 }
+
+// buffers has room for the values of replacements, which are in use until the
+// server has answered.
+//
+// They were a quarter of what a request that modifies a session allocates.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// mostBuffer bounds what is kept for later.
+const mostBuffer = 64 << 10

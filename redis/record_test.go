@@ -174,3 +174,8 @@ func TestPlanOfEntries(t *testing.T) {
 		require.False(t, c.late, "of %v", expires)
 	}
 }
+
+// decode answers the record in a value.
+func decode(value []byte) (driver.Record, driver.Version, error) {
+	return decodeBy(string(value), decodeIndex)
+}

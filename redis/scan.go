@@ -124,7 +124,7 @@ func (s *Store) loadAll(ctx context.Context, keys []string) ([]found, error) {
 	defer s.life.RUnlock()
 	cs := make([]command, len(keys))
 	for i, key := range keys {
-		cs[i] = cmd(s.recordKey(key), "GET", s.recordKey(key))
+		cs[i] = s.get(key)
 	}
 	all := make([]found, len(keys))
 	for i, a := range s.server.pipe(ctx, cs) {

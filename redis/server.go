@@ -34,7 +34,8 @@ type node interface {
 	do(ctx context.Context, c command) (any, error)
 }
 
-// command is a command with its arguments: strings, byte slices, integers.
+// command is a command with its arguments: strings, byte slices, integers. Its
+// name is in small letters, in which go-redis wants it.
 type command struct {
 	args []any
 	key  string // the first key, "" if there is none
@@ -65,12 +66,12 @@ func cmd(key string, args ...any) command { return command{args: args, key: key}
 
 // call answers the command that runs a script by its digest.
 func (s script) call(keys []string, args ...any) command {
-	return s.command("EVALSHA", s.sha, keys, args)
+	return s.command("evalsha", s.sha, keys, args)
 }
 
 // full answers the command that runs a script by its text.
 func (s script) full(keys []string, args ...any) command {
-	return s.command("EVAL", s.text, keys, args)
+	return s.command("eval", s.text, keys, args)
 }
 
 func (s script) command(name, what string, keys []string, args []any) command {

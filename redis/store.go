@@ -3,9 +3,9 @@ package redis
 import (
 	"context"
 	"errors"
+	"strconv"
 	"sync"
 	"time"
-	"unsafe"
 
 	"github.com/websession/websession/session/driver"
 )
@@ -105,9 +105,15 @@ func (s *Store) Load(ctx context.Context, key string) (driver.Record, driver.Ver
 	if doubt := s.doubts.about(key); doubt != 0 {
 		value, err = s.loadConfirmed(ctx, key, doubt)
 	} else {
-		value, err = s.read(ctx, cmd(s.recordKey(key), "GET", s.recordKey(key)))
+		value, err = s.read(ctx, s.get(key))
 	}
 	return s.answered(key, value, err)
+}
+
+// get answers the command that reads a record.
+func (s *Store) get(key string) command {
+	k := s.recordKey(key)
+	return cmd(k, "get", k)
 }
 
 // answered makes a record of the answer to a GET.
@@ -122,8 +128,7 @@ func (s *Store) answered(key string, value any, err error) (driver.Record, drive
 	if !ok {
 		return driver.Record{}, "", driver.ErrNotFound
 	}
-	// The reply belongs to this call alone, so its bytes need no copy.
-	rec, v, err := decodeBy(unsafe.Slice(unsafe.StringData(text), len(text)), s.indexes.decode)
+	rec, v, err := decodeBy(text, s.indexes.decode)
 	if err != nil {
 		return driver.Record{}, "", fail("load", errors.Join(driver.ErrCorrupt, err))
 	}
@@ -187,7 +192,7 @@ func (s *Store) Create(ctx context.Context, rec driver.Record) (driver.Version, 
 		if len(c.index) > 0 && !s.server.separate() {
 			state, err = s.run(ctx, rec.Key, createScript, []string{key}, value, ttl, s.indexPrefix(), c.index, c.life, rec.Key)
 		} else {
-			args := []any{"SET", key, value}
+			args := []any{"set", key, value}
 			if ttl != "" {
 				args = append(args, "PX", ttl)
 			}
@@ -218,8 +223,8 @@ func (s *Store) Touch(ctx context.Context, rec driver.Record, old driver.Version
 	return s.rewrite(ctx, "touch", touchScript, rec, old)
 }
 
-func (s *Store) rewrite(ctx context.Context, op string, sc script, rec driver.Record, old driver.Version) (driver.Version, error) {
-	if err := s.enter(ctx); err != nil {
+func (s *Store) rewrite(ctx context.Context, op string, sc script, rec driver.Record, old driver.Version) (_ driver.Version, err error) {
+	if err = s.enter(ctx); err != nil {
 		return "", driver.NotApplied(fail(op, err))
 	}
 	defer s.life.RUnlock()
@@ -232,17 +237,23 @@ func (s *Store) rewrite(ctx context.Context, op string, sc script, rec driver.Re
 	}
 	var value []byte
 	if op == "touch" {
-		value = c.stamp.append(nil)
+		value = append(c.stamp.append(make([]byte, 0, stampSize+len(c.index))), c.index...)
 	} else {
-		value = encode(c.stamp, c.index, rec.Data)
+		buffer := buffers.Get().(*[]byte)
+		value = appendRecord((*buffer)[:0], c.stamp, c.index, rec.Data)
+		defer func() {
+			if err == nil && cap(value) <= mostBuffer { // go-redis has done with it
+				*buffer = value
+				buffers.Put(buffer)
+			}
+		}()
 	}
-	again := ""
+	life := strconv.FormatInt(c.life, 10)
 	if c.late {
-		again = "1"
+		life = "+" + life
 	}
 	err = c.withEntries(ctx, func() error {
-		a, err := s.run(ctx, rec.Key, sc, []string{s.recordKey(rec.Key)},
-			string(old), ttl(rec.Expires, c.now), value, s.localIndex(), c.index, c.life, again, rec.Key)
+		a, err := s.run(ctx, rec.Key, sc, []string{s.recordKey(rec.Key)}, string(old), ttl(rec.Expires, c.now), value, s.localIndex(), life, rec.Key)
 		if err == nil {
 			err = c.finish(ctx, a)
 		} else {

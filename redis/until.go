@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -11,32 +12,54 @@ import (
 const tick = 20 * time.Millisecond
 
 // alarms tell calls that their time is up. Calls whose deadlines lie in the same
-// tick share one timer: with a timer for each, timers took as long as commands.
+// tick share a timer: with one for each, timers took as long as commands. They
+// share few channels, too: with a single one, who waits took turns at its lock.
 type alarms struct {
+	last  atomic.Pointer[ring] // that was asked for
 	mu    sync.Mutex
-	rings map[int64]chan struct{} // by the number of their tick
+	rings map[int64]*ring // by the number of their tick
+}
+
+// ring is what the calls of a tick wait for.
+type ring struct {
+	tick  int64
+	calls atomic.Uint32
+	rings [8]chan struct{}
 }
 
 // at answers a channel that is closed once a time has come, within a tick.
 func (a *alarms) at(deadline time.Time) <-chan struct{} {
-	n := deadline.UnixNano()/int64(tick) + 1
+	r := a.ring(deadline.UnixNano()/int64(tick) + 1)
+	return r.rings[r.calls.Add(1)%uint32(len(r.rings))]
+}
+
+func (a *alarms) ring(n int64) *ring {
+	if last := a.last.Load(); last != nil && last.tick == n {
+		return last
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	ring := a.rings[n]
-	if ring == nil {
+	r := a.rings[n]
+	if r == nil {
 		if a.rings == nil {
-			a.rings = make(map[int64]chan struct{})
+			a.rings = make(map[int64]*ring)
 		}
-		ring = make(chan struct{})
-		a.rings[n] = ring
+		r = &ring{tick: n}
+		for i := range r.rings {
+			r.rings[i] = make(chan struct{})
+		}
+		a.rings[n] = r
 		time.AfterFunc(time.Until(time.Unix(0, n*int64(tick))), func() {
 			a.mu.Lock()
 			delete(a.rings, n)
 			a.mu.Unlock()
-			close(ring)
+			for _, c := range r.rings {
+				close(c)
+			}
 		})
 	}
-	return ring
+	a.last.Store(r)
+	return r
 }
 
 // until is a context that ends with its deadline alone.
@@ -63,3 +86,13 @@ func (u *until) Err() error {
 		return nil
 	}
 }
+
+// detached answers the context with its values and without its end. It takes no
+// memory of its own.
+func (u *until) detached() context.Context { return (*detached)(u) }
+
+type detached until
+
+func (*detached) Deadline() (deadline time.Time, ok bool) { return time.Time{}, false }
+func (*detached) Done() <-chan struct{}                   { return nil }
+func (*detached) Err() error                              { return nil }

@@ -64,37 +64,52 @@ type meta struct {
 // never changes.
 type envelope struct {
 	meta
-	data  []byte
-	marks uint32 // where in data the write tags begin
-	count uint32 // of write tags
-	first uint32 // where in data the first attribute begins
-	spans []span // sorted by name
-	few   [8]span
+	data   []byte
+	marks  uint32   // where in data the write tags begin
+	count  uint32   // of write tags
+	first  uint32   // where in data the first attribute begins
+	places []uint32 // where in data each attribute begins, sorted by name
+	few    [24]uint32
 }
 
-// span says where an attribute lies in data: name [name, nameEnd), value
-// [value, valueEnd); the lengths of both stand before them.
-type span struct{ name, nameEnd, value, valueEnd uint32 }
-
-// room answers an empty slice for n spans.
-func (e *envelope) room(n int) []span {
+// room answers an empty slice for the places of n attributes.
+func (e *envelope) room(n int) []uint32 {
 	if n <= len(e.few) {
 		return e.few[:0]
 	}
-	return make([]span, 0, n)
+	return make([]uint32, 0, n)
 }
 
-// begin answers where in data the attribute i begins, with the length of its
-// name.
+// begin answers where in data the attribute i begins, and for the number of
+// attributes where they end.
 func (e *envelope) begin(i int) uint32 {
-	if i == 0 {
-		return e.first
+	if i == len(e.places) {
+		return uint32(len(e.data) - crc32.Size)
 	}
-	return e.spans[i-1].valueEnd
+	return e.places[i]
 }
 
-func (e *envelope) nameAt(i int) []byte  { return e.data[e.spans[i].name:e.spans[i].nameEnd] }
-func (e *envelope) valueAt(i int) []byte { return e.data[e.spans[i].value:e.spans[i].valueEnd] }
+func (e *envelope) nameAt(i int) []byte {
+	begin, end := e.after(e.places[i])
+	return e.data[begin:end]
+}
+
+func (e *envelope) valueAt(i int) []byte {
+	_, name := e.after(e.places[i])
+	begin, end := e.after(name)
+	return e.data[begin:end]
+}
+
+// after answers from where to where the bytes lie whose length is at a place.
+// decode has checked it.
+func (e *envelope) after(at uint32) (begin, end uint32) {
+	if n := e.data[at]; n < 0x80 { // as most are
+		return at + 1, at + 1 + uint32(n)
+	}
+	n, size := binary.Uvarint(e.data[at:])
+	begin = at + uint32(size)
+	return begin, begin + uint32(n)
+}
 
 // lookup answers the stored value of an attribute, nil if there is none.
 func (e *envelope) lookup(name string) []byte {
@@ -105,9 +120,9 @@ func (e *envelope) lookup(name string) []byte {
 	return e.valueAt(i)
 }
 
-// find answers where among the spans from i on an attribute is, or would be.
+// find answers where among the attributes from i on one is, or would be.
 func (e *envelope) find(name string, i int) (int, bool) {
-	n := len(e.spans)
+	n := len(e.places)
 	for i < n {
 		mid := int(uint(i+n) >> 1)
 		switch at := e.nameAt(mid); {
@@ -192,14 +207,12 @@ func (e *envelope) decode(key *sum, data []byte) error {
 		return corrupt("header is malformed")
 	}
 	e.first = uint32(r.at)
-	e.spans = e.room(int(count))[:count]
+	e.places = e.room(int(count))[:count]
 	var before []byte
-	for i := range e.spans {
-		s := &e.spans[i]
+	for i := range e.places {
+		e.places[i] = uint32(r.at)
 		name := r.take(MaxName)
-		s.name, s.nameEnd = uint32(r.at-len(name)), uint32(r.at)
 		value := r.take(MaxSize)
-		s.value, s.valueEnd = uint32(r.at-len(value)), uint32(r.at)
 		if r.bad || len(name) == 0 || !utf8.Valid(name) || !validValue(value) {
 			return corrupt("attribute is malformed")
 		}
@@ -295,7 +308,7 @@ func (e *envelope) encode(key string, tags []byte, base *envelope, c *changeSet)
 		base = &envelope{}
 	}
 	size := minEnvelope + 3*binary.MaxVarintLen64 + len(tags) + len(base.data) - int(base.first)
-	count := len(base.spans)
+	count := len(base.places)
 	for _, ch := range c.attrs {
 		size += len(ch.name) + len(ch.raw) + 2*binary.MaxVarintLen32
 		if _, there := base.find(ch.name, 0); there {
@@ -329,7 +342,7 @@ func (e *envelope) encode(key string, tags []byte, base *envelope, c *changeSet)
 	b = binary.AppendUvarint(b, uint64(count))
 
 	e.first = uint32(len(b))
-	e.spans = e.room(count)
+	e.places = e.room(count)
 	from := 0 // attributes of base before it are written, or gone
 	for _, ch := range c.attrs {
 		to, there := base.find(ch.name, from)
@@ -341,7 +354,7 @@ func (e *envelope) encode(key string, tags []byte, base *envelope, c *changeSet)
 			b = e.put(b, ch.name, ch.raw)
 		}
 	}
-	b = e.take(b, base, from, len(base.spans))
+	b = e.take(b, base, from, len(base.places))
 	b = binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 	if len(b) > MaxSize {
 		return ErrTooLarge
@@ -355,25 +368,19 @@ func (e *envelope) take(b []byte, base *envelope, from, to int) []byte {
 	if from == to {
 		return b
 	}
-	begin := base.begin(from)
+	begin, end := base.begin(from), base.begin(to)
 	shift := uint32(len(b)) - begin // modulo 1<<32, as the sums below
-	for _, s := range base.spans[from:to] {
-		e.spans = append(e.spans, span{s.name + shift, s.nameEnd + shift, s.value + shift, s.valueEnd + shift})
+	for _, at := range base.places[from:to] {
+		e.places = append(e.places, at+shift)
 	}
-	return append(b, base.data[begin:base.begin(to)]...)
+	return append(b, base.data[begin:end]...)
 }
 
 // put appends an attribute.
 func (e *envelope) put(b []byte, name string, raw []byte) []byte {
-	var s span
+	e.places = append(e.places, uint32(len(b)))
 	b = binary.AppendUvarint(b, uint64(len(name)))
-	s.name = uint32(len(b))
 	b = append(b, name...)
-	s.nameEnd = uint32(len(b))
 	b = binary.AppendUvarint(b, uint64(len(raw)))
-	s.value = uint32(len(b))
-	b = append(b, raw...)
-	s.valueEnd = uint32(len(b))
-	e.spans = append(e.spans, s)
-	return b
+	return append(b, raw...)
 }

@@ -42,7 +42,7 @@ func encodeEnvelope(key string, m meta, tags []writeTag, base *envelope, c *chan
 	}
 	if read, err := decodeEnvelope(key, e.data); err != nil {
 		return nil, fmt.Errorf("what was written cannot be read: %w", err)
-	} else if len(read.spans) != len(e.spans) || !slices.Equal(read.spans, e.spans) || read.first != e.first || read.meta != e.meta || !slices.Equal(read.tags(), e.tags()) {
+	} else if len(read.places) != len(e.places) || !slices.Equal(read.places, e.places) || read.first != e.first || read.meta != e.meta || !slices.Equal(read.tags(), e.tags()) {
 		return nil, errors.New("what was written is read as something else")
 	}
 	return e.data, nil
@@ -140,7 +140,7 @@ func TestEnvelopeLimits(t *testing.T) {
 	}
 	e, err := decodeEnvelope(envelopeKey, encoded(t, many))
 	require.NoError(t, err)
-	require.Len(t, e.spans, MaxAttributes)
+	require.Len(t, e.places, MaxAttributes)
 	many["one more"] = true
 	_, err = encodeEnvelope(envelopeKey, meta{}, nil, nil, changesOf(t, many))
 	require.ErrorIs(t, err, ErrTooLarge)
@@ -203,7 +203,7 @@ func FuzzEnvelope(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for i := range e.spans {
+		for i := range e.places {
 			a := attribute{raw: e.valueAt(i)}
 			var v any
 			_ = a.decode("a", &v)
@@ -215,7 +215,7 @@ func FuzzEnvelope(f *testing.F) {
 			t.Fatal(err)
 		}
 		e2, err := decodeEnvelope(envelopeKey, again)
-		if err != nil || len(e2.spans) != len(e.spans) {
+		if err != nil || len(e2.places) != len(e.places) {
 			t.Fatalf("what was written again cannot be read: %v", err)
 		}
 	})
@@ -248,7 +248,7 @@ func TestMergeIsThatOfMaps(t *testing.T) {
 		require.NoError(t, err)
 		env, err = decodeEnvelope(envelopeKey, b)
 		require.NoError(t, err)
-		require.Len(t, env.spans, len(want))
+		require.Len(t, env.places, len(want))
 		for name, v := range want {
 			require.Equal(t, "s"+v, string(env.lookup(name)))
 		}

@@ -143,7 +143,7 @@ func describe(t *testing.T, data []byte) golden {
 	for _, tag := range e.tags() {
 		g.Tags = append(g.Tags, hex.EncodeToString(tag[:]))
 	}
-	for i := range e.spans {
+	for i := range e.places {
 		name := string(e.nameAt(i))
 		require.Equal(t, e.valueAt(i), e.lookup(name))
 		g.Attributes[name] = describeValue(t, e.valueAt(i))

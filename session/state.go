@@ -43,7 +43,7 @@ func (st *state) names() []string {
 	if st.env == nil {
 		return slices.Sorted(maps.Keys(st.foreign))
 	}
-	names := make([]string, len(st.env.spans))
+	names := make([]string, len(st.env.places))
 	for i := range names {
 		names[i] = string(st.env.nameAt(i))
 	}
