@@ -37,13 +37,6 @@ type stage struct {
 	heal     func()
 }
 
-// seeded answers a generator whose seed is printed.
-func seeded(tb testing.TB) *rand.Rand {
-	seed := rand.Uint64()
-	tb.Logf("seed %d", seed)
-	return rand.New(rand.NewPCG(seed, 0))
-}
-
 func sentinelStage(tb testing.TB) *stage {
 	tb.Helper()
 	set := testenv.NewSentinel(tb, nil)
