@@ -1,11 +1,11 @@
 package file
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"testing"
@@ -20,26 +20,14 @@ func init() {
 	children["overwrite"] = func(args []string) error { return work(args, func(s *Store) driver.Store { return overwriting{s} }) }
 }
 
-// work changes records from several goroutines until it is killed, and prints
-// what it does and what it was answered: folder, durability, seed, first number.
+// work changes records until it is killed: folder, durability, and what
+// ledger.Run takes.
 func work(args []string, as func(*Store) driver.Store) error {
-	seed, err := strconv.ParseUint(args[2], 10, 64)
-	if err != nil {
-		return err
-	}
-	first, err := strconv.Atoi(args[3])
-	if err != nil {
-		return err
-	}
 	s, err := New(args[0], &Options{Durability: Durability(args[1])})
 	if err != nil {
 		return err
 	}
-	l, errs := ledger.New(first, os.Stdout), make(chan error)
-	for w := range 4 {
-		go func() { errs <- l.Work(as(s), ledger.Worker(w), rand.New(rand.NewPCG(seed, uint64(w))), 1e9) }()
-	}
-	return <-errs
+	return ledger.Run(as(s), args[2:])
 }
 
 // overwriting writes records where they lie, as a program does that knows
@@ -114,50 +102,17 @@ func afterCrash(l *ledger.Ledger, dir string, p ledger.Promise) (ledger.Found, e
 		err = tidy(s, dir, len(found), p)
 	}
 	if err == nil {
-		err = ledger.New(1, nil).Work(s, []string{"afterwards"}, rand.New(rand.NewPCG(1, 1)), 5)
-	}
-	if err == nil {
-		err = s.Delete(ctx, driver.Record{Key: "afterwards"}, "")
+		err = ledger.Usable(s)
 	}
 	return found, err
 }
 
-// workAndKill runs a process until it has printed so many lines, or for so long,
-// and answers how many it printed.
+// workAndKill kills a process that works, and answers how many lines it printed.
 func workAndKill(t *testing.T, name string, rng *rand.Rand, l *ledger.Ledger, dir string, d Durability) (lines int) {
 	t.Helper()
-	p := child(name, dir, string(d), strconv.FormatUint(rng.Uint64(), 10), strconv.Itoa(l.Next()))
-	p.Stderr = os.Stderr
-	out, err := p.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err = p.Start(); err != nil {
-		t.Fatal(err)
-	}
-	limit, delay := 1+rng.IntN(120), time.Duration(rng.IntN(1000))*time.Microsecond
-	kill := func() { p.Process.Kill() }
-	if rng.IntN(8) == 0 { // while it opens the store
-		limit, delay = 1e9, 20*delay
-		time.AfterFunc(delay, kill)
-	}
-	r := bufio.NewReader(out)
-	for {
-		line, err := r.ReadString('\n')
-		if err != nil { // also the line that was cut
-			break
-		}
-		if err = l.Replay(line); err != nil {
-			t.Fatal(err)
-		}
-		if lines++; lines == limit {
-			time.AfterFunc(delay, kill)
-		}
-	}
-	if p.Wait() == nil || p.ProcessState.Exited() {
-		t.Fatal("the process ended by itself: ", p.ProcessState)
-	}
-	return lines
+	return l.Kill(t, rng, 20*time.Millisecond, func(args ...string) *exec.Cmd {
+		return child(name, append([]string{dir, string(d)}, args...)...).Cmd
+	})
 }
 
 // tidy purges, and reports what is left beside so many records. What is damaged

@@ -4,14 +4,12 @@ import (
 	"context"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/websession/websession/internal/servers"
 	"github.com/websession/websession/internal/testenv"
 	"github.com/websession/websession/session/driver"
-	"github.com/websession/websession/sql/mysql"
 )
 
 // What is wrong is said at once, in words that help, and without the password.
@@ -90,9 +88,9 @@ func TestRights(t *testing.T) {
 
 // What the server undid was not applied, and says so.
 func TestErrorsOfTheServer(t *testing.T) {
-	place := testenv.MariaDB(t)
-	s := open(t, place.Properties)
-	db := bare(t, place.DSN)
+	p := place(t)
+	s := open(t, p.Properties)
+	db := bare(t, p.DSN)
 	v := create(t, s, record("k", "v"))
 	replace := func() error { _, err := s.Replace(ctx, record("k", "w"), v); return err }
 
@@ -103,57 +101,24 @@ func TestErrorsOfTheServer(t *testing.T) {
 	mustNotBeApplied(t, err, "CONSTRAINT `small` failed")
 	mustExec(t, db, "ALTER TABLE websession_sessions DROP CONSTRAINT small")
 
-	// A row that somebody else has locked.
-	tx, err := db.Begin()
-	require.NoError(t, err)
-	_, err = tx.Exec("SELECT 1 FROM websession_sessions FOR UPDATE")
-	require.NoError(t, err)
-	short, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
-	defer cancel()
-	_, err = s.Replace(short, record("k", "w"), v)
-	require.ErrorIs(t, err, context.DeadlineExceeded)
-	require.ErrorIs(t, err, driver.ErrUnknownOutcome)
-
-	impatient := bare(t, place.DSN+"?innodb_lock_wait_timeout=1")
-	other := borrowed(t, impatient)
-	_, err = other.Replace(ctx, record("k", "w"), v)
-	mustNotBeApplied(t, err, "another program has locked the session for longer than innodb_lock_wait_timeout")
-	require.NoError(t, tx.Rollback())
-
-	// Waiting for a connection is not a doubt.
-	one := open(t, with(place.Properties, "pool_size", 1))
-	_, v, err = one.Load(ctx, "k")
-	require.NoError(t, err)
-	tx, err = db.Begin()
-	require.NoError(t, err)
-	_, err = tx.Exec("SELECT 1 FROM websession_sessions FOR UPDATE")
-	require.NoError(t, err)
 	waits := "SELECT count(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
-	done := make(chan error)
-	go func() { _, err := one.Replace(ctx, record("k", "w"), v); done <- err }()
-	until(t, func() bool { return query[int](t, db, waits) > 0 })
-	short, cancel = context.WithTimeout(ctx, 100*time.Millisecond)
-	defer cancel()
-	_, err = one.Replace(short, record("k", "x"), v)
-	require.ErrorIs(t, err, context.DeadlineExceeded)
-	mustNotBeApplied(t, err, "deadline")
-	require.NoError(t, tx.Rollback())
-	require.NoError(t, <-done)
+	class.LockedRow(t, p, waits, func(key string, v driver.Version) {
+		impatient := borrowed(t, bare(t, p.DSN+"?innodb_lock_wait_timeout=1"))
+		_, err := impatient.Replace(ctx, record(key, "w"), v)
+		mustNotBeApplied(t, err, "another program has locked the session for longer than innodb_lock_wait_timeout")
+	})
 
 	mustExec(t, db, "DROP TABLE websession_sessions")
 	mustNotBeApplied(t, replace(), "the table is not there any more: open the store again")
-	create(t, open(t, place.Properties), record("k", "new"))
+	create(t, open(t, p.Properties), record("k", "new"))
 	mustHold(t, s, "k", "new")
 }
 
 // A session that is larger than a packet is refused, and others do not feel it.
 func TestPacketsThatAreTooLarge(t *testing.T) {
 	s := testenv.NewMariaDB(t, &servers.MariaDBOptions{Config: []string{"--max-allowed-packet=1M"}})
-	var remarks []string
-	store, err := try(own(t, s, "pool_size", 1), driver.OpenOptions{Indexed: []string{"user"}, Warn: func(r string) { remarks = append(remarks, r) }})
-	require.NoError(t, err)
-	defer store.Close()
-	require.Contains(t, strings.Join(remarks, "\n"), "max_allowed_packet is 1048576: sessions that are larger cannot be stored")
+	store, remarks := class.Warned(t, own(t, s, "pool_size", 1), "user")
+	require.Contains(t, remarks, "max_allowed_packet is 1048576: sessions that are larger cannot be stored")
 	v := create(t, store, record("k", "v"))
 	plain := borrowed(t, bare(t, s.DSN("own"))) // takes packets of 64 MiB for granted
 	const most = 1<<20 - 8<<10
@@ -171,7 +136,7 @@ func TestPacketsThatAreTooLarge(t *testing.T) {
 			mustNotBeApplied(t, err, "raise the server's max_allowed_packet to 16M")
 		}
 	}
-	v, err = store.Replace(ctx, record("k", "w"), v)
+	v, err := store.Replace(ctx, record("k", "w"), v)
 	require.NoError(t, err)
 	_, err = plain.Replace(ctx, record("k", "w"), v)
 	require.NoError(t, err)
@@ -179,39 +144,20 @@ func TestPacketsThatAreTooLarge(t *testing.T) {
 }
 
 func TestProperties(t *testing.T) {
-	faults := func(props map[string]any) string {
-		d := driver.NewDecoder("MySQL", props)
-		_, err := mysql.Driver{}.Configure(d)
-		require.NoError(t, err)
-		if d.Err() == nil {
-			return ""
-		}
-		return d.Err().Error()
-	}
-	for _, props := range []map[string]any{
+	class.Properties(t, []map[string]any{
 		{"database": "d"},
 		{"DataSource": "dbi:mysql:database=d;host=h;port=3307", "UserName": "u", "Password": "p", "TableName": "t",
 			"LockDataSource": "dbi:mysql:database=d;host=other", "LockUserName": "u", "LockPassword": "p"},
 		{"DataSource": "dbi:MariaDB:dbname=d;mariadb_socket=/s"},
 		{"database": "d", "socket": "/s", "username": "u", "password": "p", "locking": "get_lock", "lock_timeout": "2.5", "sslmode": "require"},
-	} {
-		require.Empty(t, faults(props), props)
-	}
-	for _, c := range []struct {
-		props map[string]any
-		want  string
-	}{
-		{nil, "property \"database\" is missing: the name of the database"},
-		{map[string]any{"DataSource": "dbi:Pg:dbname=d"}, "property \"DataSource\" must look like dbi:mysql:dbname=NAME;host=HOST"},
-		{map[string]any{"DataSource": "dbi:mysql:database=d;password=hush"}, "has an attribute that is unknown here: known are database"},
-		{map[string]any{"database": "d", "LockDataSource": "dbi:mysql:host=h"}, "property \"LockDataSource\" names no database"},
-		{map[string]any{"database": "d", "socket": "/s", "host": "h"}, "property \"socket\" and host exclude each other"},
-		{map[string]any{"database": "d", "locking": "advisory"}, "must be one of none, get_lock"},
-		{map[string]any{"database": "d", "Tablename": "t"}, "did you mean \"TableName\"?"},
-		{map[string]any{"port": 70000, "locking": "x", "pool_size": 0}, "; property \"database\" is missing"},
-	} {
-		got := faults(c.props)
-		require.Contains(t, got, c.want)
-		require.NotContains(t, got, "hush")
-	}
+	}, map[string]map[string]any{
+		"property \"database\" is missing: the name of the database":             nil,
+		"property \"DataSource\" must look like dbi:mysql:dbname=NAME;host=HOST": {"DataSource": "dbi:Pg:dbname=d"},
+		"has an attribute that is unknown here: known are database":              {"DataSource": "dbi:mysql:database=d;password=hush"},
+		"property \"LockDataSource\" names no database":                          {"database": "d", "LockDataSource": "dbi:mysql:host=h"},
+		"property \"socket\" and host exclude each other":                        {"database": "d", "socket": "/s", "host": "h"},
+		"must be one of none, get_lock":                                          {"database": "d", "locking": "advisory"},
+		"did you mean \"TableName\"?":                                            {"database": "d", "Tablename": "t"},
+		"; property \"database\" is missing":                                     {"port": 70000, "locking": "x", "pool_size": 0},
+	})
 }

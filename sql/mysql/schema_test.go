@@ -1,8 +1,6 @@
 package mysql_test
 
 import (
-	"database/sql"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -12,95 +10,52 @@ import (
 	"github.com/websession/websession/internal/testenv"
 	"github.com/websession/websession/session/driver"
 	websql "github.com/websession/websession/sql"
+	"github.com/websession/websession/sql/internal/servertest"
 	"github.com/websession/websession/sql/mysql"
 )
 
-// borrowed opens a store in a pool of the application.
-func borrowed(tb testing.TB, db *sql.DB) *websql.Store {
-	tb.Helper()
-	s, err := websql.New(db, mysql.Dialect(), &websql.Options{Indexed: []string{"user"}})
-	require.NoError(tb, err)
-	tb.Cleanup(func() { require.NoError(tb, s.Close()) })
-	return s
+func TestMissingColumn(t *testing.T) {
+	class.MissingColumn(t, place(t), "DROP INDEX websession_sessions_ix_account ON websession_sessions")
 }
 
-func TestMissingColumn(t *testing.T) {
-	place := testenv.MariaDB(t)
-	open(t, place.Properties)
-	indexed := []string{"user", "account", "Group1"}
-	err := refused(t, place.Properties, indexed...)
-	require.ErrorContains(t, err, `the table "websession_sessions" has no column for an index field (ix_account, ix_Group1): run: `)
-	_, statements, _ := strings.Cut(err.Error(), "run: ")
-	mustExec(t, bare(t, place.DSN), strings.Split(strings.TrimSuffix(statements, ";"), "; ")...)
-	s := open(t, place.Properties, indexed...)
-	rec := record("k", "v")
-	rec.Index["Group1"] = "g"
-	create(t, s, rec)
-	for got, err := range s.Search(ctx, "Group1", "g") {
-		require.NoError(t, err)
-		require.Equal(t, rec, got)
-	}
-
-	mustExec(t, bare(t, place.DSN), "DROP INDEX websession_sessions_ix_account ON websession_sessions")
-	var remarks []string
-	again, err := try(place.Properties, driver.OpenOptions{Indexed: indexed, Warn: func(r string) { remarks = append(remarks, r) }})
-	require.NoError(t, err)
-	defer again.Close()
-	require.Contains(t, strings.Join(remarks, "\n"), "The column ix_account of the table \"websession_sessions\" has no index")
+func TestNewerSchema(t *testing.T) {
+	class.NewerSchema(t, place(t), "ALTER TABLE websession_sessions CHANGE data content MEDIUMBLOB")
 }
 
 func TestForeignTables(t *testing.T) {
-	place := testenv.MariaDB(t)
-	db := bare(t, place.DSN)
+	p := place(t)
+	db := bare(t, p.DSN)
 	mustExec(t, db, "CREATE TABLE theirs (id char(32), a_session longblob)", "INSERT INTO theirs VALUES ('a', 'b')")
-	require.ErrorContains(t, refused(t, with(place.Properties, "TableName", "theirs")), `the table "theirs" was not made by websession: choose another name`)
-	require.Equal(t, 1, query[int](t, db, "SELECT count(*) FROM theirs"))
-
-	open(t, place.Properties)
-	mustExec(t, db, "UPDATE websession_meta SET schema_version = 2")
-	require.ErrorContains(t, refused(t, place.Properties), `the table "websession_sessions" has the schema version 2, and this program knows versions up to 1`)
-	mustExec(t, db, "UPDATE websession_meta SET schema_version = 1", "ALTER TABLE websession_sessions CHANGE data content MEDIUMBLOB")
-	require.ErrorContains(t, refused(t, place.Properties), "has no column data: somebody has changed it")
+	require.ErrorContains(t, refused(t, with(p.Properties, "TableName", "theirs")), `the table "theirs" was not made by websession: choose another name`)
+	require.Equal(t, 1, servertest.Query[int](t, db, "SELECT count(*) FROM theirs"))
 }
 
 // One who makes the table and dies leaves it half done: there are no transactions
 // around CREATE TABLE. A table that holds something is never dropped.
 func TestTableThatIsNotComplete(t *testing.T) {
-	place := testenv.MariaDB(t)
-	db := bare(t, place.DSN)
+	p := place(t)
+	db := bare(t, p.DSN)
 	list, err := websql.Statements(mysql.Dialect(), websql.DefaultTable, []string{"user"})
 	require.NoError(t, err)
 	for n := 1; n < len(list); n++ {
 		mustExec(t, db, "DROP TABLE IF EXISTS websession_sessions", "DROP TABLE IF EXISTS websession_meta")
 		mustExec(t, db, list[:n]...)
-		s := open(t, place.Properties)
+		s := open(t, p.Properties)
 		create(t, s, record("k", "v"))
 		require.NoError(t, s.Close())
 	}
 	mustExec(t, db, "DELETE FROM websession_meta")
-	require.ErrorContains(t, refused(t, place.Properties), "was not made by websession")
-	require.Equal(t, 1, query[int](t, db, "SELECT count(*) FROM websession_sessions"))
+	require.ErrorContains(t, refused(t, p.Properties), "was not made by websession")
+	require.Equal(t, 1, servertest.Query[int](t, db, "SELECT count(*) FROM websession_sessions"))
 }
 
-// The statements for people make a table that works.
-func TestSchemaByHand(t *testing.T) {
-	place := testenv.MariaDB(t)
-	d := driver.NewDecoder("MySQL", place.Properties)
-	c, err := mysql.Driver{}.Configure(d)
-	require.NoError(t, err)
-	list, err := c.(interface {
-		Schema([]string) ([]string, error)
-	}).Schema([]string{"user"})
-	require.NoError(t, err)
-	mustExec(t, bare(t, place.DSN), list...)
-	create(t, open(t, place.Properties), record("k", "v"))
-}
+func TestSchemaByHand(t *testing.T) { class.SchemaByHand(t, place(t)) }
 
 // What looks for sessions uses an index.
 func TestPlans(t *testing.T) {
-	place := testenv.MariaDB(t)
-	s := open(t, place.Properties, "user", "account")
-	mustExec(t, bare(t, place.DSN),
+	p := place(t)
+	s := open(t, p.Properties, "user", "account")
+	mustExec(t, bare(t, p.DSN),
 		"INSERT INTO websession_sessions SELECT CONCAT('z', md5(seq)), 'v', 'd', seq, md5(seq % 1000), NULL FROM seq_1_to_20000",
 		"ANALYZE TABLE websession_sessions")
 	plans, err := s.Plans(ctx)
@@ -168,7 +123,7 @@ func TestDefaultsOfTheServer(t *testing.T) {
 				require.NoError(t, other.Delete(ctx, rec, again))
 			}
 			create(t, s, driver.Record{Key: "n", Data: []byte("0")})
-			increments(t, s, "n", 8, 25)
+			servertest.Increments(t, s, "n", 8, 25)
 			mustExec(t, bare(t, server.DSN("own")), "SET autocommit=1", "INSERT INTO websession_sessions SELECT CONCAT('x', seq), 'v', 'd', seq, NULL FROM seq_1_to_500")
 			if name == "loose" { // where the statement above was not committed
 				return
@@ -187,70 +142,18 @@ func TestDefaultsOfTheServer(t *testing.T) {
 
 // A pool of the application stays open, and need not be set up for sessions.
 func TestBorrowedPool(t *testing.T) {
-	place := testenv.MariaDB(t)
+	p := place(t)
 	for _, options := range []string{"", "?clientFoundRows=true", "?interpolateParams=true", "?parseTime=true&collation=utf8mb4_general_ci", "?rejectReadOnly=true&compress=true"} {
-		db := bare(t, place.DSN+options)
-		s := borrowed(t, db)
-		rec := record("k", "v")
-		v := create(t, s, rec)
-		got, _, err := s.Load(ctx, "k")
-		require.NoError(t, err)
-		require.Equal(t, rec, got)
-		v, err = s.Touch(ctx, rec, v)
-		require.NoError(t, err)
-		v, err = s.Touch(ctx, rec, v)
-		require.NoError(t, err)
-		require.NoError(t, s.Delete(ctx, rec, v))
-		create(t, s, driver.Record{Key: "n", Data: []byte("0")})
-		increments(t, s, "n", 8, 25)
-		require.NoError(t, s.Delete(ctx, record("n", ""), ""))
-		require.NoError(t, s.Close())
-		require.NoError(t, db.Ping())
-		require.Equal(t, 0, db.Stats().InUse)
+		class.BorrowedPool(t, bare(t, p.DSN+options))
 	}
-	_, err := websql.New(bare(t, place.DSN+"?autocommit=0"), mysql.Dialect(), nil)
+	_, err := websql.New(bare(t, p.DSN+"?autocommit=0"), mysql.Dialect(), nil)
 	require.ErrorContains(t, err, "autocommit is off")
-	db := bare(t, place.DSN)
-	_, err = websql.New(db, mysql.Dialect(), &websql.Options{Locks: db})
-	require.ErrorContains(t, err, "the pool that holds locks must not be that of the store")
-}
-
-// increments adds n to a counter from several goroutines.
-func increments(t *testing.T, s *websql.Store, key string, goroutines, n int) {
-	t.Helper()
-	errs := make(chan error)
-	for range goroutines {
-		go func() {
-			for done := 0; done < n; {
-				rec, v, err := s.Load(ctx, key)
-				if err == nil {
-					number := 0
-					fmt.Sscan(string(rec.Data), &number)
-					rec.Data = fmt.Append(nil, number+1)
-					_, err = s.Replace(ctx, rec, v)
-				}
-				switch err {
-				case nil:
-					done++
-				case driver.ErrConflict:
-				default:
-					errs <- err
-					return
-				}
-			}
-			errs <- nil
-		}()
-	}
-	for range goroutines {
-		require.NoError(t, <-errs)
-	}
-	mustHold(t, s, key, fmt.Sprint(goroutines*n))
 }
 
 // Creating and deleting one key from all sides is what InnoDB calls a deadlock:
 // it undoes one of the statements, which is then tried again.
 func TestDeadlocks(t *testing.T) {
-	s := open(t, testenv.MariaDB(t).Properties)
+	s := open(t, place(t).Properties)
 	errs := make(chan error)
 	for range 8 {
 		go func() {

@@ -1,8 +1,6 @@
 package mysql_test
 
 import (
-	"database/sql"
-	"os"
 	"strings"
 	"testing"
 
@@ -10,38 +8,24 @@ import (
 
 	"github.com/websession/websession/internal/servers"
 	"github.com/websession/websession/internal/testenv"
+	"github.com/websession/websession/internal/workload"
 	"github.com/websession/websession/sql/internal/servertest"
 )
 
-// full asks for the counts of the issues.
-var full = os.Getenv("WEBSESSION_FULL") == "1"
+func TestServersThatStartTogether(t *testing.T) { class.Together(t, place, 20) }
 
-func pick(most, few int) int {
-	if full {
-		return most
-	}
-	return few
-}
-
-func TestServersThatStartTogether(t *testing.T) {
-	servertest.Together(t, try, func(tb testing.TB) (map[string]any, *sql.DB) {
-		p := testenv.MariaDB(tb)
-		return p.Properties, bare(tb, p.DSN)
-	}, 20)
-}
-
-func TestPurgers(t *testing.T) { servertest.Purgers(t, try, testenv.MariaDB(t).Properties) }
+func TestPurgers(t *testing.T) { class.Purgers(t, place(t).Properties) }
 
 // A mutation whose answer is lost is executed once: neither go-sql-driver nor
 // database/sql sends it again. The server counts for all of its clients, and
 // these are those of this test.
 func TestLostAnswers(t *testing.T) {
-	place := testenv.MariaDB(t)
-	p := testenv.DropProxy(t, place.Addrs[0])
-	db := bare(t, place.DSN)
-	servertest.Once(t, try, at(place, p.Addr()), p, func(kind string) (n int) {
+	db := place(t)
+	p := testenv.DropProxy(t, db.Addr)
+	other := bare(t, db.DSN)
+	class.Once(t, db.At(p.Addr()), p, func(kind string) (n int) {
 		var name string
-		require.NoError(t, db.QueryRow("SHOW GLOBAL STATUS LIKE 'Com_"+strings.ToLower(kind)+"'").Scan(&name, &n))
+		require.NoError(t, other.QueryRow("SHOW GLOBAL STATUS LIKE 'Com_"+strings.ToLower(kind)+"'").Scan(&name, &n))
 		return n
 	})
 }
@@ -56,16 +40,16 @@ func own(tb testing.TB, s *servers.MariaDB, more ...any) map[string]any {
 
 func TestServerThatIsFrozen(t *testing.T) {
 	s := testenv.NewMariaDB(t, nil)
-	servertest.Mute(t, try, own(t, s, "timeout", "1", "connect_timeout", "1"), s.Server)
+	class.Mute(t, own(t, s, "timeout", "1", "connect_timeout", "1"), s.Server)
 }
 
 func TestServerThatIsKilled(t *testing.T) {
 	s := testenv.NewMariaDB(t, &servers.MariaDBOptions{Durable: true})
-	servertest.Crash(t, try, own(t, s), s.Server, pick(10, 2))
+	class.Crash(t, own(t, s), s.Server, workload.Pick(10, 2))
 }
 
 func TestLocks(t *testing.T) {
-	place := testenv.MariaDB(t)
-	p := testenv.DropProxy(t, place.Addrs[0])
-	servertest.Locks(t, try, "get_lock", place.Properties, at(place, p.Addr()), p)
+	db := place(t)
+	p := testenv.DropProxy(t, db.Addr)
+	servertest.Locks(t, try, "get_lock", db.Properties, db.At(p.Addr()), p)
 }

@@ -1,17 +1,15 @@
 package postgres_test
 
 import (
-	"context"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/websession/websession/internal/servers"
 	"github.com/websession/websession/internal/testenv"
 	"github.com/websession/websession/session/driver"
-	"github.com/websession/websession/sql/postgres"
+	"github.com/websession/websession/sql/internal/servertest"
 )
 
 // What is wrong is said at once, in words that help, and without the password.
@@ -61,7 +59,7 @@ func TestServerThatTakesNoWrites(t *testing.T) {
 	// A connection that was there before goes on; new ones are refused.
 	mustExec(t, admin, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'websession'")
 	until(t, func() bool {
-		return query[int](t, admin, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'websession'") == 0
+		return servertest.Query[int](t, admin, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'websession'") == 0
 	})
 	_, err := store.Replace(ctx, record("k", "w"), v)
 	mustNotBeApplied(t, err, "it is read-only")
@@ -71,15 +69,15 @@ func TestServerThatTakesNoWrites(t *testing.T) {
 }
 
 func TestRights(t *testing.T) {
-	place := testenv.Postgres(t)
-	admin := bare(t, place.DSN)
-	name := "guest_" + strings.ReplaceAll(query[string](t, admin, "SELECT current_database()"), "-", "")
+	p := place(t)
+	admin := bare(t, p.DSN)
+	name := "guest_" + strings.ReplaceAll(servertest.Query[string](t, admin, "SELECT current_database()"), "-", "")
 	mustExec(t, admin, "CREATE ROLE "+name+" LOGIN PASSWORD 'guest-secret'", "REVOKE CREATE ON SCHEMA public FROM public")
-	t.Cleanup(func() { mustExec(t, bare(t, place.DSN), "DROP OWNED BY "+name, "DROP ROLE "+name) })
-	guest := with(place.Properties, "UserName", name, "Password", "guest-secret")
+	t.Cleanup(func() { mustExec(t, bare(t, p.DSN), "DROP OWNED BY "+name, "DROP ROLE "+name) })
+	guest := with(p.Properties, "UserName", name, "Password", "guest-secret")
 	require.ErrorContains(t, refused(t, guest), "the database user lacks a right")
 
-	open(t, place.Properties)
+	open(t, p.Properties)
 	mustExec(t, admin, "GRANT SELECT ON websession_meta TO "+name)
 	require.ErrorContains(t, refused(t, guest), "the database user may not write to the table")
 	mustExec(t, admin, "GRANT SELECT, INSERT, UPDATE ON websession_sessions TO "+name)
@@ -95,9 +93,9 @@ func TestRights(t *testing.T) {
 
 // What the server undid was not applied, and says so.
 func TestErrorsOfTheServer(t *testing.T) {
-	place := testenv.Postgres(t)
-	s := open(t, place.Properties)
-	db := bare(t, place.DSN)
+	p := place(t)
+	s := open(t, p.Properties)
+	db := bare(t, p.DSN)
 	v := create(t, s, record("k", "v"))
 	replace := func() error { _, err := s.Replace(ctx, record("k", "w"), v); return err }
 
@@ -110,99 +108,49 @@ func TestErrorsOfTheServer(t *testing.T) {
 	_, err := s.Replace(ctx, record("k", strings.Repeat("x", 200)), v)
 	mustNotBeApplied(t, err, `violates check constraint "small"`)
 
-	// A row that somebody else has locked is waited for as long as the context
-	// lives; then the statement was on its way.
-	tx, err := db.Begin()
-	require.NoError(t, err)
-	_, err = tx.Exec("SELECT 1 FROM websession_sessions FOR UPDATE")
-	require.NoError(t, err)
-	short, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
-	defer cancel()
-	_, err = s.Replace(short, record("k", "w"), v)
-	require.ErrorIs(t, err, context.DeadlineExceeded)
-	require.ErrorIs(t, err, driver.ErrUnknownOutcome)
-	// It may still be applied, until the server has been told to give it up.
+	// What waits for a lock when its context ends may still be applied, until the
+	// server has been told to give it up.
 	waits := "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-	until(t, func() bool { return query[int](t, db, waits) == 0 })
-	require.NoError(t, tx.Rollback())
-	mustHold(t, s, "k", "v")
-
-	// Waiting for a connection is not a doubt.
-	one := open(t, with(place.Properties, "pool_size", 1))
-	tx, err = db.Begin()
-	require.NoError(t, err)
-	_, err = tx.Exec("SELECT 1 FROM websession_sessions FOR UPDATE")
-	require.NoError(t, err)
-	done := make(chan error)
-	go func() { _, err := one.Replace(ctx, record("k", "w"), v); done <- err }()
-	until(t, func() bool {
-		return query[int](t, db, waits) > 0
+	class.LockedRow(t, p, waits, func(key string, v driver.Version) {
+		until(t, func() bool { return servertest.Query[int](t, db, waits) == 0 })
+		require.Equal(t, v, mustHold(t, s, key, "v"))
 	})
-	short, cancel = context.WithTimeout(ctx, 100*time.Millisecond)
-	defer cancel()
-	_, err = one.Replace(short, record("k", "x"), v)
-	require.ErrorIs(t, err, context.DeadlineExceeded)
-	mustNotBeApplied(t, err, "deadline")
-	require.NoError(t, tx.Rollback())
-	require.NoError(t, <-done)
 
 	mustExec(t, db, "DROP TABLE websession_sessions")
 	mustNotBeApplied(t, replace(), "the table is not there any more: open the store again")
-	create(t, open(t, place.Properties), record("k", "new"))
+	create(t, open(t, p.Properties), record("k", "new"))
 	mustHold(t, s, "k", "new")
 }
 
 func TestProperties(t *testing.T) {
-	faults := func(props map[string]any) string {
-		d := driver.NewDecoder("PostgreSQL", props)
-		_, err := postgres.Driver{}.Configure(d)
-		require.NoError(t, err)
-		if d.Err() == nil {
-			return ""
-		}
-		return d.Err().Error()
-	}
-	for _, props := range []map[string]any{
+	class.Properties(t, []map[string]any{
 		{"database": "d"},
 		{"DataSource": "dbi:Pg:dbname=d;host=h;port=5433;sslmode=disable", "UserName": "u", "Password": "p", "TableName": "t", "Commit": 1},
 		{"DataSource": "dbi:Pg:d"},
 		{"database": "d", "host": "a,b", "port": "5432", "username": "u", "password": "p", "table": "t", "sslmode": "verify-full", "tls_ca": "a",
 			"tls_cert": "b", "tls_key": "c", "connect_timeout": "0.1", "timeout": "1s", "pool_size": 3, "locking": "advisory", "lock_timeout": 1,
 			"lock_pool_size": 2, "LockDataSource": "dbi:Pg:dbname=x", "LockUserName": "y", "LockPassword": "z"},
-	} {
-		require.Empty(t, faults(props), props)
-	}
-	for _, c := range []struct {
-		props map[string]any
-		want  string
-	}{
-		{nil, "property \"database\" is missing: the name of the database"},
-		{map[string]any{"DataSource": "dbi:mysql:database=d"}, "property \"DataSource\" must look like dbi:Pg:dbname=NAME;host=HOST"},
-		{map[string]any{"DataSource": "dbi:Pg:dbname=d;password=hush"}, "has an attribute that is unknown here: known are database, db, dbname, host, port, sslcert"},
-		{map[string]any{"DataSource": "dbi:Pg:dbname=d;port=x"}, "has a port that is no number"},
-		{map[string]any{"DataSource": "dbi:Pg:dbname=d;sslmode=maybe"}, "has an sslmode that is none of"},
-		{map[string]any{"DataSource": "dbi:Pg:host=h"}, "names no database"},
-		{map[string]any{"DataSource": "dbi:Pg:dbname=d;database=e"}, "gives the database twice"},
-		{map[string]any{"DataSource": "dbi:Pg:dbname=d;host=h", "host": "i"}, "property \"host\" is in DataSource, too"},
-		{map[string]any{"database": "d", "username": "u", "UserName": "u"}, "property \"UserName\" and username exclude each other"},
-		{map[string]any{"database": "d", "TableName": "a b"}, "property \"TableName\" must be letters"},
-		{map[string]any{"database": "d", "locking": "get_lock"}, "must be one of none, advisory"},
-		{map[string]any{"database": "d", "timeout": 0}, "property \"timeout\" must be from a millisecond to an hour"},
-		{map[string]any{"database": "d", "tls_cert": "x"}, "property \"tls_cert\" and tls_key need each other"},
-		{map[string]any{"database": "d", "sslmode": "disable", "tls_ca": "x"}, "property \"sslmode\" is disable"},
-		{map[string]any{"database": "d", "poolsize": 1}, "did you mean \"pool_size\"?"},
-		{map[string]any{"port": 70000, "locking": "x", "pool_size": 0}, "; property \"database\" is missing"},
-	} {
-		got := faults(c.props)
-		require.Contains(t, got, c.want)
-		require.NotContains(t, got, "hush")
-	}
+	}, map[string]map[string]any{
+		"property \"database\" is missing: the name of the database":                                 nil,
+		"property \"DataSource\" must look like dbi:Pg:dbname=NAME;host=HOST":                        {"DataSource": "dbi:mysql:database=d"},
+		"has an attribute that is unknown here: known are database, db, dbname, host, port, sslcert": {"DataSource": "dbi:Pg:dbname=d;password=hush"},
+		"has a port that is no number":                                                               {"DataSource": "dbi:Pg:dbname=d;port=x"},
+		"has an sslmode that is none of":                                                             {"DataSource": "dbi:Pg:dbname=d;sslmode=maybe"},
+		"names no database":                                                                          {"DataSource": "dbi:Pg:host=h"},
+		"gives the database twice":                                                                   {"DataSource": "dbi:Pg:dbname=d;database=e"},
+		"property \"host\" is in DataSource, too":                                                    {"DataSource": "dbi:Pg:dbname=d;host=h", "host": "i"},
+		"property \"UserName\" and username exclude each other":                                      {"database": "d", "username": "u", "UserName": "u"},
+		"property \"TableName\" must be letters":                                                     {"database": "d", "TableName": "a b"},
+		"must be one of none, advisory":                                                              {"database": "d", "locking": "get_lock"},
+		"property \"timeout\" must be from a millisecond to an hour":                                 {"database": "d", "timeout": 0},
+		"property \"tls_cert\" and tls_key need each other":                                          {"database": "d", "tls_cert": "x"},
+		"property \"sslmode\" is disable":                                                            {"database": "d", "sslmode": "disable", "tls_ca": "x"},
+		"did you mean \"pool_size\"?":                                                                {"database": "d", "poolsize": 1},
+		"; property \"database\" is missing":                                                         {"port": 70000, "locking": "x", "pool_size": 0},
+	})
 }
 
 func TestLockPropertiesWithoutLocks(t *testing.T) {
-	var remarks []string
-	s, err := try(with(testenv.Postgres(t).Properties, "LockUserName", "x"), driver.OpenOptions{Warn: func(r string) { remarks = append(remarks, r) }})
-	require.NoError(t, err)
-	defer s.Close()
-	require.Contains(t, strings.Join(remarks, " "), "locking is none: nothing is locked")
+	_, remarks := class.Warned(t, with(place(t).Properties, "LockUserName", "x"))
+	require.Contains(t, remarks, "locking is none: nothing is locked")
 }

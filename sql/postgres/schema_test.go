@@ -1,7 +1,6 @@
 package postgres_test
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -10,75 +9,40 @@ import (
 
 	"github.com/websession/websession/internal/servers"
 	"github.com/websession/websession/internal/testenv"
-	"github.com/websession/websession/session/driver"
 	websql "github.com/websession/websession/sql"
+	"github.com/websession/websession/sql/internal/servertest"
 	"github.com/websession/websession/sql/postgres"
 )
 
 func TestMissingColumn(t *testing.T) {
-	place := testenv.Postgres(t)
-	open(t, place.Properties)
-	indexed := []string{"user", "account", "Group1"}
-	err := refused(t, place.Properties, indexed...)
-	require.ErrorContains(t, err, `the table "websession_sessions" has no column for an index field (ix_account, ix_Group1): run: `)
-	_, statements, _ := strings.Cut(err.Error(), "run: ")
-	mustExec(t, bare(t, place.DSN), strings.Split(statements, "; ")...)
-	s := open(t, place.Properties, indexed...)
-	rec := record("k", "v")
-	rec.Index["Group1"] = "g"
-	create(t, s, rec)
-	for got, err := range s.Search(ctx, "Group1", "g") {
-		require.NoError(t, err)
-		require.Equal(t, rec, got)
-	}
+	class.MissingColumn(t, place(t), "DROP INDEX websession_sessions_ix_account")
+}
 
-	mustExec(t, bare(t, place.DSN), "DROP INDEX websession_sessions_ix_account")
-	var remarks []string
-	again, err := try(place.Properties, driver.OpenOptions{Indexed: indexed, Warn: func(r string) { remarks = append(remarks, r) }})
-	require.NoError(t, err)
-	defer again.Close()
-	require.Contains(t, strings.Join(remarks, "\n"), "The column ix_account of the table \"websession_sessions\" has no index")
+func TestNewerSchema(t *testing.T) {
+	class.NewerSchema(t, place(t), "ALTER TABLE websession_sessions RENAME COLUMN data TO content")
 }
 
 func TestForeignTables(t *testing.T) {
-	place := testenv.Postgres(t)
-	db := bare(t, place.DSN)
+	p := place(t)
+	db := bare(t, p.DSN)
 	mustExec(t, db, "CREATE TABLE theirs (id text, a_session text)")
-	require.ErrorContains(t, refused(t, with(place.Properties, "TableName", "theirs")), `the table "theirs" was not made by websession: choose another name`)
-	require.Equal(t, 0, query[int](t, db, "SELECT count(*) FROM pg_tables WHERE tablename LIKE 'websession%'"), "nothing is left behind")
+	require.ErrorContains(t, refused(t, with(p.Properties, "TableName", "theirs")), `the table "theirs" was not made by websession: choose another name`)
+	require.Equal(t, 0, servertest.Query[int](t, db, "SELECT count(*) FROM pg_tables WHERE tablename LIKE 'websession%'"), "nothing is left behind")
 
-	a := open(t, with(place.Properties, "table", "A"))
-	b := open(t, with(place.Properties, "table", "a"))
+	a := open(t, with(p.Properties, "table", "A"))
+	b := open(t, with(p.Properties, "table", "a"))
 	create(t, a, record("k", "A"))
 	create(t, b, record("k", "a"))
 	mustHold(t, a, "k", "A")
-
-	open(t, place.Properties)
-	mustExec(t, db, "UPDATE websession_meta SET schema_version = 2 WHERE table_name = 'websession_sessions'")
-	require.ErrorContains(t, refused(t, place.Properties), `the table "websession_sessions" has the schema version 2, and this program knows versions up to 1`)
-	mustExec(t, db, "UPDATE websession_meta SET schema_version = 1", `ALTER TABLE websession_sessions RENAME COLUMN data TO content`)
-	require.ErrorContains(t, refused(t, place.Properties), "has no column data: somebody has changed it")
 }
 
-// The statements for people make a table that works.
-func TestSchemaByHand(t *testing.T) {
-	place := testenv.Postgres(t)
-	d := driver.NewDecoder("PostgreSQL", place.Properties)
-	c, err := postgres.Driver{}.Configure(d)
-	require.NoError(t, err)
-	list, err := c.(interface {
-		Schema([]string) ([]string, error)
-	}).Schema([]string{"user"})
-	require.NoError(t, err)
-	mustExec(t, bare(t, place.DSN), list...)
-	create(t, open(t, place.Properties), record("k", "v"))
-}
+func TestSchemaByHand(t *testing.T) { class.SchemaByHand(t, place(t)) }
 
 // What looks for sessions uses an index.
 func TestPlans(t *testing.T) {
-	place := testenv.Postgres(t)
-	s := open(t, place.Properties, "user", "account")
-	mustExec(t, bare(t, place.DSN),
+	p := place(t)
+	s := open(t, p.Properties, "user", "account")
+	mustExec(t, bare(t, p.DSN),
 		`INSERT INTO websession_sessions SELECT convert_to(md5(n::text), 'UTF8'), '\x01', '\x02', n, convert_to(md5((n % 1000)::text), 'UTF8') FROM generate_series(1, 20000) AS n`,
 		"ANALYZE websession_sessions")
 	plans, err := s.Plans(ctx)
@@ -95,75 +59,26 @@ func TestPlans(t *testing.T) {
 
 // Keys are compared byte by byte, whatever the database does with texts.
 func TestKeysAreExact(t *testing.T) {
-	place := testenv.Postgres(t)
-	s := open(t, place.Properties)
+	p := place(t)
+	s := open(t, p.Properties)
 	for _, key := range []string{"k", "K", "k-", "k_", "-", "_"} {
 		create(t, s, record(key, key))
 	}
 	for _, key := range []string{"k", "K", "k-", "k_", "-", "_"} {
 		mustHold(t, s, key, key)
 	}
-	require.Equal(t, "6b", query[string](t, bare(t, place.DSN), "SELECT encode(session_key, 'hex') FROM websession_sessions WHERE data = 'k'"))
+	require.Equal(t, "6b", servertest.Query[string](t, bare(t, p.DSN), "SELECT encode(session_key, 'hex') FROM websession_sessions WHERE data = 'k'"))
 }
 
 // A pool of the application stays open, and need not be set up for sessions.
 func TestBorrowedPool(t *testing.T) {
-	place := testenv.Postgres(t)
+	p := place(t)
 	for _, options := range []string{"", "&default_query_exec_mode=exec", "&default_transaction_isolation=serializable"} {
-		db := bare(t, place.DSN+options)
-		var remarks []string
-		s, err := websql.New(db, postgres.Dialect(), &websql.Options{Indexed: []string{"user"}, Warn: func(r string) { remarks = append(remarks, r) }})
-		require.NoError(t, err)
-		require.Equal(t, strings.Contains(options, "serializable"), strings.Contains(strings.Join(remarks, " "), "default_transaction_isolation is serializable"))
-		v := create(t, s, record("k", "v"))
-		v, err = s.Touch(ctx, record("k", ""), v)
-		require.NoError(t, err)
-		require.NoError(t, s.Delete(ctx, record("k", ""), v))
-		create(t, s, driver.Record{Key: "n", Data: []byte("0")})
-		increments(t, s, "n", 8, 25)
-		require.NoError(t, s.Delete(ctx, record("n", ""), ""))
-		require.NoError(t, s.Close())
-		require.NoError(t, db.Ping())
-		require.Equal(t, 0, db.Stats().InUse)
+		remarks := class.BorrowedPool(t, bare(t, p.DSN+options))
+		require.Equal(t, strings.Contains(options, "serializable"), strings.Contains(remarks, "default_transaction_isolation is serializable"))
 	}
-	db := bare(t, place.DSN)
-	_, err := websql.New(db, postgres.Dialect(), &websql.Options{Locks: db})
-	require.ErrorContains(t, err, "the pool that holds locks must not be that of the store")
-	db = bare(t, place.DSN+"&default_transaction_read_only=on")
-	_, err = websql.New(db, postgres.Dialect(), nil)
+	_, err := websql.New(bare(t, p.DSN+"&default_transaction_read_only=on"), postgres.Dialect(), nil)
 	require.ErrorContains(t, err, "it is read-only")
-}
-
-// increments adds n to a counter from several goroutines.
-func increments(t *testing.T, s *websql.Store, key string, goroutines, n int) {
-	t.Helper()
-	errs := make(chan error)
-	for range goroutines {
-		go func() {
-			for done := 0; done < n; {
-				rec, v, err := s.Load(ctx, key)
-				if err == nil {
-					number := 0
-					fmt.Sscan(string(rec.Data), &number)
-					rec.Data = fmt.Append(nil, number+1)
-					_, err = s.Replace(ctx, rec, v)
-				}
-				switch err {
-				case nil:
-					done++
-				case driver.ErrConflict:
-				default:
-					errs <- err
-					return
-				}
-			}
-			errs <- nil
-		}()
-	}
-	for range goroutines {
-		require.NoError(t, <-errs)
-	}
-	mustHold(t, s, key, fmt.Sprint(goroutines*n))
 }
 
 func TestInfo(t *testing.T) {

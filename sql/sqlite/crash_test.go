@@ -1,12 +1,10 @@
 package sqlite_test
 
 import (
-	"bufio"
 	"context"
 	"math/rand/v2"
-	"os"
+	"os/exec"
 	"path/filepath"
-	"strconv"
 	"testing"
 	"time"
 
@@ -27,27 +25,14 @@ func init() {
 	}
 }
 
-// childWork changes records from several goroutines until it is killed, and
-// prints what it does and what it was answered: path, synchronous, seed, first
-// number.
+// childWork changes records until it is killed: path, synchronous, and what
+// ledger.Run takes.
 func childWork(args []string, as func(*websql.Store) driver.Store) error {
-	seed, err := strconv.ParseUint(args[2], 10, 64)
-	if err != nil {
-		return err
-	}
-	first, err := strconv.Atoi(args[3])
-	if err != nil {
-		return err
-	}
 	s, err := sqlite.New(args[0], options(sqlite.Synchronous(args[1])))
 	if err != nil {
 		return err
 	}
-	l, store, errs := ledger.New(first, os.Stdout), as(s), make(chan error)
-	for w := range 4 {
-		go func() { errs <- l.Work(store, ledger.Worker(w), rand.New(rand.NewPCG(seed, uint64(w))), 1e9) }()
-	}
-	return <-errs
+	return ledger.Run(as(s), args[2:])
 }
 
 // hasty answers before the database does, as a store with a queue in memory.
@@ -133,33 +118,10 @@ func TestKilledWhileHasty(t *testing.T) {
 	t.Error("a variant that answers too early was not caught")
 }
 
-// workAndKill runs a process until it has printed so many lines, or for so long,
-// and answers how many it printed.
+// workAndKill kills a process that works, and answers how many lines it printed.
 func workAndKill(t *testing.T, name string, rng *rand.Rand, l *ledger.Ledger, path string, level sqlite.Synchronous) (lines int) {
 	t.Helper()
-	p := child(name, path, string(level), strconv.FormatUint(rng.Uint64(), 10), strconv.Itoa(l.Next()))
-	p.Stderr = os.Stderr
-	out, err := p.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, p.Start())
-	limit, delay := 1+rng.IntN(120), time.Duration(rng.IntN(1000))*time.Microsecond
-	kill := func() { p.Process.Kill() }
-	if rng.IntN(8) == 0 { // while it opens the store
-		limit, delay = 1e9, 40*delay
-		time.AfterFunc(delay, kill)
-	}
-	r := bufio.NewReader(out)
-	for {
-		line, err := r.ReadString('\n')
-		if err != nil { // also the line that was cut
-			break
-		}
-		require.NoError(t, l.Replay(line))
-		if lines++; lines == limit {
-			time.AfterFunc(delay, kill)
-		}
-	}
-	require.Error(t, p.Wait())
-	require.False(t, p.ProcessState.Exited(), "the process ended by itself: %v", p.ProcessState)
-	return lines
+	return l.Kill(t, rng, 40*time.Millisecond, func(args ...string) *exec.Cmd {
+		return child(name, append([]string{path, string(level)}, args...)...)
+	})
 }

@@ -4,12 +4,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"path/filepath"
 
 	"github.com/websession/websession/internal/lyingdisk/ledger"
 	"github.com/websession/websession/internal/workload"
-	"github.com/websession/websession/session/driver"
 	"github.com/websession/websession/sql/sqlite"
 )
 
@@ -30,10 +28,7 @@ func afterCrash(l *ledger.Ledger, path string, p ledger.Promise) (ledger.Found, 
 	}
 	found, err := l.Check(s, p)
 	if err == nil {
-		err = ledger.New(1, nil).Work(s, []string{"afterwards"}, rand.New(rand.NewPCG(1, 1)), 5)
-	}
-	if err == nil {
-		err = s.Delete(ctx, driver.Record{Key: "afterwards"}, "")
+		err = ledger.Usable(s)
 	}
 	if err == nil {
 		_, err = s.Purge(ctx, ledger.Until.AddDate(-1, 0, 0), 1e6)

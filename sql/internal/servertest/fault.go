@@ -24,31 +24,31 @@ type Dropper interface {
 
 // Once loses the answer to each kind of mutation. executed counts statements of
 // one kind that the server has executed: INSERT, UPDATE or DELETE.
-func Once(t *testing.T, open Open, props map[string]any, p Dropper, executed func(kind string) int) {
-	s := open.must(t, props)
+func (c Class) Once(t *testing.T, props map[string]any, p Dropper, executed func(kind string) int) {
+	s := c.Open(t, props)
 	for _, c := range []struct {
 		name, kind string
 		do         func(key string, v driver.Version) error
 		gone       bool
 	}{
 		{"create", "INSERT", func(key string, _ driver.Version) error {
-			_, err := s.Create(background, record("new-"+key, "v"))
+			_, err := s.Create(background, Record("new-"+key, "v"))
 			return err
 		}, false},
 		{"replace", "UPDATE", func(key string, v driver.Version) error {
-			_, err := s.Replace(background, record(key, "w"), v)
+			_, err := s.Replace(background, Record(key, "w"), v)
 			return err
 		}, false},
 		{"touch", "UPDATE", func(key string, v driver.Version) error {
-			_, err := s.Touch(background, record(key, ""), v)
+			_, err := s.Touch(background, Record(key, ""), v)
 			return err
 		}, false},
-		{"delete a version", "DELETE", func(key string, v driver.Version) error { return s.Delete(background, record(key, ""), v) }, true},
-		{"delete", "DELETE", func(key string, _ driver.Version) error { return s.Delete(background, record(key, ""), "") }, true},
+		{"delete a version", "DELETE", func(key string, v driver.Version) error { return s.Delete(background, Record(key, ""), v) }, true},
+		{"delete", "DELETE", func(key string, _ driver.Version) error { return s.Delete(background, Record(key, ""), "") }, true},
 	} {
 		for round := range 3 {
 			key := fmt.Sprintf("%s-%d-secret", strings.ReplaceAll(c.name, " ", "-"), round)
-			v := create(t, s, record(key, "v"))
+			v := Create(t, s, Record(key, "v"))
 			before, dropped := executed(c.kind), p.Dropped()
 			p.Drop(1, contains(key))
 			err := c.do(key, v)
@@ -76,14 +76,14 @@ func Once(t *testing.T, open Open, props map[string]any, p Dropper, executed fun
 	}
 
 	// Connections that were closed while they were idle cost nothing.
-	v := create(t, s, record("idle", "v"))
+	v := Create(t, s, Record("idle", "v"))
 	for range 5 {
 		p.Cut()
-		until(t, func() bool { _, _, err := s.Load(background, "idle"); return err == nil })
+		Until(t, func() bool { _, _, err := s.Load(background, "idle"); return err == nil })
 		p.Cut()
 		time.Sleep(50 * time.Millisecond) // until the operating system knows; nothing tells when
 		var err error
-		if v, err = s.Replace(background, record("idle", "v"), v); err != nil {
+		if v, err = s.Replace(background, Record("idle", "v"), v); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -99,9 +99,9 @@ type Server interface {
 
 // Mute stops the server in the middle: it takes what is sent and answers nothing.
 // The properties have timeout and connect_timeout, of a second each.
-func Mute(t *testing.T, open Open, props map[string]any, server Server) {
-	s := open.must(t, props)
-	v := create(t, s, record("k", "v"))
+func (c Class) Mute(t *testing.T, props map[string]any, server Server) {
+	s := c.Open(t, props)
+	v := Create(t, s, Record("k", "v"))
 	check(t, server.Pause())
 	defer server.Continue()
 	const slack = 1500 * time.Millisecond
@@ -115,7 +115,7 @@ func Mute(t *testing.T, open Open, props map[string]any, server Server) {
 			}
 			defer cancel()
 			var err error
-			within(t, most, func() { err = f(ctx) })
+			Within(t, most, func() { err = f(ctx) })
 			if err == nil {
 				t.Fatalf("%s: a server that is frozen has answered", what)
 			}
@@ -125,7 +125,7 @@ func Mute(t *testing.T, open Open, props map[string]any, server Server) {
 			return err
 		}
 		call("load", func(ctx context.Context) error { _, _, err := s.Load(ctx, "k"); return err })
-		call("replace", func(ctx context.Context) error { _, err := s.Replace(ctx, record("k", "w"), v); return err })
+		call("replace", func(ctx context.Context) error { _, err := s.Replace(ctx, Record("k", "w"), v); return err })
 		call("ping", func(ctx context.Context) error { _, err := s.Ping(ctx); return err })
 		call("scan", func(ctx context.Context) error {
 			for _, err := range s.Scan(ctx) {
@@ -135,23 +135,23 @@ func Mute(t *testing.T, open Open, props map[string]any, server Server) {
 		})
 		call("purge", func(ctx context.Context) error { _, err := s.Purge(ctx, time.Now(), 10); return err })
 	}
-	within(t, 3*time.Second, func() {
-		if s, err := open(props, indexed); err == nil {
+	Within(t, 3*time.Second, func() {
+		if s, err := c.Try(props, indexed); err == nil {
 			s.Close()
 			t.Error("a server that is frozen was opened")
 		}
 	})
 	check(t, server.Continue())
-	until(t, func() bool { _, _, err := s.Load(background, "k"); return err == nil })
+	Until(t, func() bool { _, _, err := s.Load(background, "k"); return err == nil })
 }
 
 // Crash kills the server under writers, and starts it again: what was confirmed
 // is there, and the store works again by itself.
-func Crash(t *testing.T, open Open, props map[string]any, server Server, rounds int) {
-	stores := []*websql.Store{open.must(t, props), open.must(t, props)}
+func (c Class) Crash(t *testing.T, props map[string]any, server Server, rounds int) {
+	stores := []*websql.Store{c.Open(t, props), c.Open(t, props)}
 	const writers = 8
 	for w := range writers {
-		create(t, stores[0], record(fmt.Sprint("k", w), "0"))
+		Create(t, stores[0], Record(fmt.Sprint("k", w), "0"))
 	}
 	for round := range rounds {
 		ctx, stop := context.WithCancel(background)
@@ -172,7 +172,7 @@ func Crash(t *testing.T, open Open, props map[string]any, server Server, rounds 
 						return
 					}
 					tried[w].Store(n + 1)
-					_, err = s.Replace(background, record(key, fmt.Sprint(n+1)), v)
+					_, err = s.Replace(background, Record(key, fmt.Sprint(n+1)), v)
 					switch {
 					case err == nil:
 						confirmed[w].Store(n + 1)
@@ -187,12 +187,12 @@ func Crash(t *testing.T, open Open, props map[string]any, server Server, rounds 
 			})
 		}
 		target := total.Load() + 200
-		until(t, func() bool { return total.Load() >= target || t.Failed() })
+		Until(t, func() bool { return total.Load() >= target || t.Failed() })
 		check(t, server.Kill())
 		check(t, server.Restart(background))
 		back := time.Now()
 		target = total.Load() + 50
-		until(t, func() bool { return total.Load() >= target || t.Failed() })
+		Until(t, func() bool { return total.Load() >= target || t.Failed() })
 		took := time.Since(back)
 		stop()
 		wg.Wait()

@@ -90,7 +90,7 @@ func Locks(t *testing.T, open Open, locking string, direct, proxied map[string]a
 		a, b := open.must(t, with(direct)), open.must(t, with(direct, "lock_timeout", "0.5"))
 		unlock, err := a.Lock(background, "secret-key")
 		check(t, err)
-		within(t, 2*time.Second, func() {
+		Within(t, 2*time.Second, func() {
 			_, err := b.Lock(background, "secret-key")
 			if err == nil || !strings.Contains(err.Error(), "holds the lock of the session for longer than 500ms") || strings.Contains(err.Error(), "secret-key") {
 				t.Fatal(err)
@@ -98,7 +98,7 @@ func Locks(t *testing.T, open Open, locking string, direct, proxied map[string]a
 		})
 		ctx, cancel := context.WithTimeout(background, 200*time.Millisecond)
 		defer cancel()
-		within(t, 2*time.Second, func() {
+		Within(t, 2*time.Second, func() {
 			if _, err := b.Lock(ctx, "secret-key"); !errors.Is(err, context.DeadlineExceeded) {
 				t.Fatal(err)
 			}
@@ -116,13 +116,13 @@ func Locks(t *testing.T, open Open, locking string, direct, proxied map[string]a
 			check(t, err)
 			unlocks = append(unlocks, unlock)
 		}
-		v := create(t, s, record("k", "v"))
+		v := Create(t, s, Record("k", "v"))
 		for range 20 {
 			var err error
-			v, err = s.Replace(background, record("k", "w"), v)
+			v, err = s.Replace(background, Record("k", "w"), v)
 			check(t, err)
 		}
-		within(t, 2*time.Second, func() {
+		Within(t, 2*time.Second, func() {
 			if _, err := s.Lock(background, "fifth"); err == nil || !strings.Contains(err.Error(), "all 4 connections that may hold locks were in use") {
 				t.Fatal(err)
 			}

@@ -1,7 +1,6 @@
 package servertest
 
 import (
-	"database/sql"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -13,44 +12,45 @@ import (
 )
 
 // Together opens an empty place from several servers at the same moment.
-func Together(t *testing.T, open Open, place func(testing.TB) (props map[string]any, db *sql.DB), rounds int) {
+func (c Class) Together(t *testing.T, place func(testing.TB) Place, rounds int) {
 	for range rounds {
-		props, db := place(t)
+		p := place(t)
+		db := c.Bare(t, p.DSN)
 		var wg sync.WaitGroup
 		for i := range 6 {
 			wg.Go(func() {
-				s, err := open(props, indexed)
+				s, err := c.Try(p.Properties, indexed)
 				if err != nil {
 					t.Error(err)
 					return
 				}
 				defer s.Close()
-				if _, err := s.Create(background, record(fmt.Sprint("k", i), "v")); err != nil {
+				if _, err := s.Create(background, Record(fmt.Sprint("k", i), "v")); err != nil {
 					t.Error(err)
 				}
 			})
 		}
 		wg.Wait()
-		if n := number(t, db, "SELECT count(*) FROM websession_sessions"); n != 6 {
+		if n := Query[int](t, db, "SELECT count(*) FROM websession_sessions"); n != 6 {
 			t.Fatalf("%d sessions instead of 6", n)
 		}
-		if n := number(t, db, "SELECT count(*) FROM websession_meta"); n != 1 {
+		if n := Query[int](t, db, "SELECT count(*) FROM websession_meta"); n != 1 {
 			t.Fatalf("%d rows about the table", n)
 		}
 	}
 }
 
 // Purgers lets several of them purge at the same time, while sessions are used.
-func Purgers(t *testing.T, open Open, props map[string]any) {
+func (c Class) Purgers(t *testing.T, props map[string]any) {
 	const expired, alive, touched = 3000, 300, 200
-	stores := []*websql.Store{open.must(t, props), open.must(t, props)}
+	stores := []*websql.Store{c.Open(t, props), c.Open(t, props)}
 	before := time.UnixMilli(2e12)
 	versions := make([]driver.Version, touched)
 	var wg sync.WaitGroup
 	for w := range 4 {
 		wg.Go(func() {
 			for i := w; i < expired+alive+touched; i += 4 {
-				rec := record(fmt.Sprintf("k%05d", i), "v")
+				rec := Record(fmt.Sprintf("k%05d", i), "v")
 				if i < expired+touched {
 					rec.Expires = before.Add(-time.Duration(1+i%7) * time.Second)
 				}
@@ -82,7 +82,7 @@ func Purgers(t *testing.T, open Open, props map[string]any) {
 	}
 	wg.Go(func() {
 		for i, v := range versions {
-			switch _, err := stores[1].Touch(background, record(fmt.Sprintf("k%05d", i), ""), v); err {
+			switch _, err := stores[1].Touch(background, Record(fmt.Sprintf("k%05d", i), ""), v); err {
 			case nil:
 				kept.Add(1)
 			case driver.ErrConflict:
