@@ -4,15 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/websession/websession/session/driver"
-	websql "github.com/websession/websession/sql"
 )
 
 // Dropper is a proxy that loses answers, testenv.DroppingProxy.
@@ -143,67 +139,4 @@ func (c Class) Mute(t *testing.T, props map[string]any, server Server) {
 	})
 	check(t, server.Continue())
 	Until(t, func() bool { _, _, err := s.Load(background, "k"); return err == nil })
-}
-
-// Crash kills the server under writers, and starts it again: what was confirmed
-// is there, and the store works again by itself.
-func (c Class) Crash(t *testing.T, props map[string]any, server Server, rounds int) {
-	stores := []*websql.Store{c.Open(t, props), c.Open(t, props)}
-	const writers = 8
-	for w := range writers {
-		Create(t, stores[0], Record(fmt.Sprint("k", w), "0"))
-	}
-	for round := range rounds {
-		ctx, stop := context.WithCancel(background)
-		var confirmed, tried [writers]atomic.Int64
-		var total atomic.Int64
-		var wg sync.WaitGroup
-		for w := range writers {
-			wg.Go(func() {
-				s, key := stores[w%2], fmt.Sprint("k", w)
-				for ctx.Err() == nil {
-					rec, v, err := s.Load(background, key)
-					if err != nil {
-						continue
-					}
-					n, _ := strconv.ParseInt(string(rec.Data), 10, 64)
-					if seen := confirmed[w].Load(); n < seen {
-						t.Errorf("round %d: %d was confirmed, and %d is there", round, seen, n)
-						return
-					}
-					tried[w].Store(n + 1)
-					_, err = s.Replace(background, Record(key, fmt.Sprint(n+1)), v)
-					switch {
-					case err == nil:
-						confirmed[w].Store(n + 1)
-						total.Add(1)
-					case errors.Is(err, driver.ErrConflict):
-						t.Errorf("round %d: nobody else writes, and there is a conflict", round)
-						return
-					case strings.Contains(err.Error(), key+" "):
-						t.Errorf("the key is in the error: %v", err)
-					}
-				}
-			})
-		}
-		target := total.Load() + 200
-		Until(t, func() bool { return total.Load() >= target || t.Failed() })
-		check(t, server.Kill())
-		check(t, server.Restart(background))
-		back := time.Now()
-		target = total.Load() + 50
-		Until(t, func() bool { return total.Load() >= target || t.Failed() })
-		took := time.Since(back)
-		stop()
-		wg.Wait()
-		for w := range writers {
-			rec, _, err := stores[0].Load(background, fmt.Sprint("k", w))
-			check(t, err)
-			n, _ := strconv.ParseInt(string(rec.Data), 10, 64)
-			if n < confirmed[w].Load() || n > tried[w].Load() {
-				t.Fatalf("round %d: %d is there, %d was confirmed and %d tried", round, n, confirmed[w].Load(), tried[w].Load())
-			}
-		}
-		t.Logf("round %d: %d writes confirmed, 50 of them within %v of the server's return", round, total.Load(), took)
-	}
 }
