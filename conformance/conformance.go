@@ -28,6 +28,11 @@ type Env struct {
 	// be there: left-overs, and session ids. What a driver keeps for itself,
 	// whatever the sessions, is left out. Nil: the suite asks Scan.
 	Raw func(tb testing.TB, props map[string]any) map[string][]byte
+
+	// StoreOnly leaves out what applications see, and runs the cases of package
+	// driver alone. It is for another setting of a server on which all cases run,
+	// too: what the core does with a store that keeps the contract is known.
+	StoreOnly bool
 }
 
 var (
@@ -52,7 +57,11 @@ func Run(t *testing.T, d driver.Driver, env Env) {
 	}{{"native", false}, {"emulated", true}} {
 		t.Run(mode.name, func(t *testing.T) {
 			var ran, out atomic.Int64
-			for _, c := range allCases() {
+			cases := allCases()
+			if env.StoreOnly {
+				cases = storeCases()
+			}
+			for _, c := range cases {
 				if mode.hide && c.once {
 					continue
 				}

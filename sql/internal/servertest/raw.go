@@ -15,6 +15,11 @@ import (
 // Conformance runs the suite. Columns of index fields are added by an
 // administrator: a place has those that the suite asks for.
 func (c Class) Conformance(t *testing.T, place func(testing.TB) Place) {
+	c.conformance(t, place, false)
+}
+
+func (c Class) conformance(t *testing.T, place func(testing.TB) Place, storeOnly bool) {
+	t.Helper()
 	dsns := make(map[any]string) // by DataSource; the suite makes one place at a time
 	conformance.Run(t, c.Driver, conformance.Env{
 		Place: func(tb testing.TB) map[string]any {
@@ -28,6 +33,7 @@ func (c Class) Conformance(t *testing.T, place func(testing.TB) Place) {
 		Raw: func(tb testing.TB, props map[string]any) map[string][]byte {
 			return c.raw(tb, dsns[props["DataSource"]])
 		},
+		StoreOnly: storeOnly,
 	})
 }
 
