@@ -214,5 +214,23 @@ func (s *Store) Ping(ctx context.Context) (driver.Info, error) {
 	if m := s.medium().String(); m != "" {
 		facts["file system"] = m
 	}
-	return driver.Info{Server: "file system", Facts: facts, Warnings: s.warnings()}, nil
+	return driver.Info{Server: "file system", Facts: facts, Guarantee: guarantee(s.durability, s.medium().kind), Warnings: s.warnings()}, nil
+}
+
+// guarantee says what is left after a crash.
+func guarantee(d Durability, kind mediumKind) string {
+	kill, shared := "A kill of the application loses nothing that was answered. ", ""
+	switch kind {
+	case memory:
+		return kill + "The folder lies in memory: nothing survives a power cut."
+	case network:
+		return "Nothing is guaranteed on a network file system."
+	case maybeShared:
+		shared = " That holds if no other machine uses the file system."
+	}
+	return kill + map[Durability]string{
+		DurabilityFull: "Nor does a power cut.",
+		DurabilityFile: "A power cut may put sessions back to an older state, whole; no logout that was answered is undone.",
+		DurabilityNone: "A power cut may lose or damage sessions; no logout that was answered is undone.",
+	}[d] + shared
 }

@@ -28,11 +28,10 @@ func (s *Store) Ping(ctx context.Context) (driver.Info, error) {
 			return driver.Info{}, fail("ping", err)
 		}
 		text, _ := a.(string)
-		// Often forbidden; then it is not known.
-		a, _ = s.ask(ctx, n, "CONFIG", "GET", "save")
-		r.add(n, text, a)
+		r.add(n, text, s.setting(ctx, n, "save"), s.setting(ctx, n, "appendfsync"))
 	}
 	r.topology(nodes)
+	r.info.Guarantee = guarantee(r.durable, s.wait.replicas)
 	if s.server.separate() {
 		a, err := s.ask(ctx, nodes[0], "CLUSTER", "INFO")
 		if err != nil && !refuses(err) {
@@ -58,6 +57,7 @@ type report struct {
 	store    *Store
 	info     driver.Info
 	warned   map[string]bool
+	durable  []durability
 	replicas []string // "127.0.0.1:6379 has 127.0.0.1:6380 (online)"
 }
 
@@ -69,8 +69,10 @@ func (r *report) warn(format string, args ...any) {
 	}
 }
 
-// add reads what one server says.
-func (r *report) add(n node, info string, save any) {
+// add reads what one server says. Settings are nil where it does not tell them.
+func (r *report) add(n node, info string, save, appendfsync *string) {
+	replicas, _ := strconv.Atoi(field(info, "connected_slaves"))
+	r.durable = append(r.durable, durabilityOf(info, save, appendfsync, replicas))
 	if info == "" {
 		r.warn("The server's access list forbids INFO: version, memory and replicas are not known.")
 		return
@@ -88,7 +90,7 @@ func (r *report) add(n node, info string, save any) {
 		r.info.Server += ", " + server
 	}
 	r.memory(info)
-	r.persistence(info, save)
+	r.persistence(info, save, appendfsync)
 	r.replication(n, info)
 	r.login(n)
 }
@@ -116,20 +118,19 @@ func (r *report) memory(info string) {
 	}
 }
 
-func (r *report) persistence(info string, save any) {
-	snapshots, known := "", false
-	if list, ok := save.([]any); ok && len(list) == 2 {
-		snapshots, known = fmt.Sprint(list[1]), true
-	}
+func (r *report) persistence(info string, save, appendfsync *string) {
 	state := "snapshots"
 	switch {
 	case field(info, "aof_enabled") == "1":
 		state = "append-only file"
-	case known && snapshots == "":
+		if appendfsync != nil {
+			state += ", appendfsync " + *appendfsync
+		}
+	case save == nil:
+		state = "no append-only file"
+	case *save == "":
 		state = "none"
 		r.warn("The server keeps nothing on a disk: all sessions end when it stops. Set appendonly yes.")
-	case !known:
-		state = "no append-only file"
 	}
 	r.info.Facts["persistence"] = state
 	if field(info, "aof_last_write_status") == "err" || field(info, "rdb_last_bgsave_status") == "err" {

@@ -16,6 +16,7 @@ import (
 // report is checkReport as scripts read it.
 type report struct {
 	Class, Server string
+	Guarantee     string
 	OK            bool
 	Facts         map[string]string
 	Warnings      []string
@@ -61,6 +62,7 @@ func TestCheck(t *testing.T) {
 			assert.Empty(t, stderr)
 			assert.Equal(t, class, r.Class)
 			assert.NotEmpty(t, r.Server)
+			assert.NotEmpty(t, r.Guarantee)
 			assert.Len(t, r.Capabilities, 5)
 			var names []string
 			for _, o := range r.Operations {

@@ -14,6 +14,7 @@ type checkReport struct {
 	OK           bool              `json:"ok"`
 	Server       string            `json:"server"`
 	Facts        map[string]string `json:"facts"`
+	Guarantee    string            `json:"guarantee"`
 	Warnings     []string          `json:"warnings"`
 	Capabilities abilities         `json:"capabilities"`
 	Operations   []checkResult     `json:"operations"`
@@ -69,6 +70,7 @@ func (r *checkReport) write(w io.Writer) error {
 	for _, name := range slices.Sorted(maps.Keys(r.Facts)) {
 		fact(name, r.Facts[name])
 	}
+	fact("guarantee", r.Guarantee)
 	for _, s := range supports {
 		fact(string(s), r.Capabilities.with(s))
 	}

@@ -230,6 +230,7 @@ func (c *checkup) learn(info driver.Info) {
 	for name, value := range info.Facts {
 		c.report.Facts[c.hide(name)] = c.hide(value)
 	}
+	c.report.Guarantee = c.hide(info.Guarantee)
 	for _, w := range info.Warnings {
 		c.warn(w)
 	}

@@ -78,6 +78,12 @@ type Info struct {
 	Server   string            // "Redis 7.0.15", "file system"
 	Facts    map[string]string // names and values for people
 	Warnings []string          // what should be changed, in sentences
+
+	// Guarantee says, in sentences, what of the writes that were answered is
+	// left after a kill of the server and after a power cut, and where there are
+	// replicas after a failover: as this server is set up now. "" means that it is
+	// not known.
+	Guarantee string
 }
 
 // SeparateIndexer is implemented by a Store that keeps its index apart from the

@@ -292,8 +292,9 @@ func (s *Store) Purge(ctx context.Context, before time.Time, limit int) (int, er
 // Ping implements driver.Pinger.
 func (s *Store) Ping(ctx context.Context) (driver.Info, error) {
 	return driver.Info{
-		Server:   "memory of this process",
-		Warnings: []string{"Sessions end with the process."},
+		Server:    "memory of this process",
+		Warnings:  []string{"Sessions end with the process."},
+		Guarantee: "Nothing survives the end of the process.",
 	}, s.usable(ctx)
 }
 

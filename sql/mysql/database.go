@@ -81,7 +81,7 @@ func known(version, comment string) (string, error) {
 // variables answers the settings that matter.
 func variables(ctx context.Context, conn *sql.Conn) (map[string]string, error) {
 	rows, err := conn.QueryContext(ctx, "SHOW SESSION VARIABLES WHERE Variable_name IN ('log_bin', 'binlog_format', 'tx_isolation', 'transaction_isolation',"+
-		" 'innodb_flush_log_at_trx_commit', 'sync_binlog', 'innodb_doublewrite', 'max_allowed_packet', 'wsrep_on', 'sql_mode')")
+		" 'innodb_flush_log_at_trx_commit', 'sync_binlog', 'innodb_doublewrite', 'innodb_flush_method', 'max_allowed_packet', 'wsrep_on', 'sql_mode')")
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +139,54 @@ func (db *database) Info(ctx context.Context, conn *sql.Conn) (driver.Info, erro
 		return driver.Info{}, err
 	}
 	facts["engine"] = engine.String
-	return driver.Info{Server: db.version, Facts: facts, Warnings: warnings(facts)}, nil
+	return driver.Info{Server: db.version, Facts: facts, Guarantee: guarantee(facts), Warnings: warnings(facts)}, nil
+}
+
+// guarantee says what is left after a crash.
+func guarantee(facts map[string]string) string {
+	if !inInnoDB(facts) {
+		return "A kill of the server or a power cut may lose or damage sessions: the table does not lie in InnoDB."
+	}
+	text := "A kill of the server loses nothing that was answered. "
+	if facts[flushLog] == "0" {
+		text = "A kill of the server may lose the writes of the last second, logouts among them. "
+	}
+	switch {
+	case !syncs(facts), !writesTwice(facts):
+		text += "A power cut may damage the database."
+	case facts[flushLog] == "0":
+		text += "So may a power cut; the database stays whole."
+	case facts[flushLog] == "2":
+		text += "A power cut may lose the writes of the last second, logouts among them; the database stays whole."
+	case !syncsBinaryLog(facts):
+		text += "A power cut may lose the last writes, which the binary log lacks, logouts among them; the database stays whole."
+	default:
+		text += "Nor does a power cut."
+	}
+	return text + " A failover to a replica may lose the last writes."
+}
+
+// flushLog says when the log is written: 1, and 3 of MariaDB, with each commit.
+const flushLog = "innodb_flush_log_at_trx_commit"
+
+func inInnoDB(facts map[string]string) bool {
+	return facts["engine"] == "" || strings.EqualFold(facts["engine"], "InnoDB")
+}
+
+// syncs reports whether the server asks its disk to keep what it writes.
+func syncs(facts map[string]string) bool {
+	return !strings.EqualFold(facts["innodb_flush_method"], "nosync")
+}
+
+func writesTwice(facts map[string]string) bool {
+	v := facts["innodb_doublewrite"]
+	return v != "OFF" && v != "0"
+}
+
+// syncsBinaryLog reports whether a transaction that was answered is in the binary
+// log after a power cut. One that is not is rolled back.
+func syncsBinaryLog(facts map[string]string) bool {
+	return facts["log_bin"] != "ON" || facts["sync_binlog"] == "1"
 }
 
 // enough is a packet that holds the largest session.
@@ -147,17 +194,20 @@ const enough = driver.MaxData + around
 
 // warnings says what the settings of the server give up.
 func warnings(facts map[string]string) (list []string) {
-	if n := facts["innodb_flush_log_at_trx_commit"]; n != "1" {
-		list = append(list, fmt.Sprintf("innodb_flush_log_at_trx_commit is %s: a crash may lose the writes of the last second, so that a session that was destroyed comes back. Set it to 1.", n))
+	if n := facts[flushLog]; n != "1" && n != "3" {
+		list = append(list, fmt.Sprintf(flushLog+" is %s: a crash may lose the writes of the last second, so that a session that was destroyed comes back. Set it to 1.", n))
 	}
-	if facts["log_bin"] == "ON" && facts["sync_binlog"] != "1" {
-		list = append(list, fmt.Sprintf("sync_binlog is %s: after a crash of the machine replicas may have other sessions than this server. Set it to 1.", facts["sync_binlog"]))
+	if !syncsBinaryLog(facts) {
+		list = append(list, fmt.Sprintf("sync_binlog is %s: a power cut may lose the last writes, so that a session that was destroyed comes back, and replicas may have other sessions than this server. Set it to 1.", facts["sync_binlog"]))
 	}
-	if v := facts["innodb_doublewrite"]; v == "OFF" || v == "0" {
+	if !syncs(facts) {
+		list = append(list, "innodb_flush_method is nosync: a power cut can damage the database. Set it to fsync or O_DIRECT.")
+	}
+	if !writesTwice(facts) {
 		list = append(list, "innodb_doublewrite is off: a power cut can damage the database. Set it to on.")
 	}
-	if engine := facts["engine"]; engine != "" && !strings.EqualFold(engine, "InnoDB") {
-		list = append(list, fmt.Sprintf("The table has the engine %s, which does not survive a crash as InnoDB does. Run: ALTER TABLE ... ENGINE=InnoDB;", engine))
+	if !inInnoDB(facts) {
+		list = append(list, fmt.Sprintf("The table has the engine %s, which does not survive a crash as InnoDB does. Run: ALTER TABLE ... ENGINE=InnoDB;", facts["engine"]))
 	}
 	if n, err := strconv.Atoi(facts["max_allowed_packet"]); err == nil && n < enough {
 		list = append(list, fmt.Sprintf("max_allowed_packet is %d: sessions that are larger cannot be stored, and there may be some of %d bytes. Set it to 16M.", n, driver.MaxData))

@@ -1,6 +1,7 @@
 package mysql_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -185,10 +186,41 @@ func TestInfo(t *testing.T) {
 	require.Equal(t, "READ-COMMITTED", info.Facts["tx_isolation"])
 	require.Equal(t, "websession_sessions", info.Facts["table"])
 	require.Empty(t, info.Warnings)
+	// What Ping guarantees is what the settings of this very server are for.
+	const keeps = "A kill of the server loses nothing that was answered. "
+	for n, want := range map[int]string{
+		0: "A kill of the server may lose the writes of the last second, logouts among them. So may a power cut; the database stays whole.",
+		1: keeps + "Nor does a power cut. A failover to a replica may lose the last writes.",
+		2: keeps + "A power cut may lose the writes of the last second, logouts among them; the database stays whole.",
+		3: keeps + "Nor does a power cut.",
+	} {
+		mustExec(t, bare(t, s.DSN("own")), fmt.Sprint("SET GLOBAL innodb_flush_log_at_trx_commit = ", n))
+		info, err = store.Ping(ctx)
+		require.NoError(t, err)
+		require.Contains(t, info.Guarantee, want)
+		require.Equal(t, n == 0 || n == 2, len(info.Warnings) == 1, n)
+	}
 	mustExec(t, bare(t, s.DSN("own")), "SET GLOBAL innodb_flush_log_at_trx_commit = 2", "ALTER TABLE websession_sessions ENGINE=Aria")
 	info, err = store.Ping(ctx)
 	require.NoError(t, err)
 	require.Len(t, info.Warnings, 2)
 	require.Contains(t, info.Warnings[0], "innodb_flush_log_at_trx_commit is 2")
 	require.Contains(t, info.Warnings[1], "The table has the engine Aria")
+	require.Contains(t, info.Guarantee, "the table does not lie in InnoDB")
+}
+
+// What a binary log, and a disk that is not asked, take from the guarantee.
+func TestGuaranteeOfTheDisk(t *testing.T) {
+	for want, config := range map[string][]string{
+		"A power cut may lose the last writes, which the binary log lacks": {"--log-bin=log", "--binlog-format=ROW", "--server-id=1", "--sync-binlog=0"},
+		"A power cut may damage the database.":                             {"--innodb-doublewrite=0", "--innodb-flush-method=nosync"},
+	} {
+		s := testenv.NewMariaDB(t, &servers.MariaDBOptions{Durable: true, Config: config})
+		store, remarks := class.Warned(t, own(t, s))
+		info, err := store.Ping(ctx)
+		require.NoError(t, err)
+		require.Contains(t, info.Guarantee, want)
+		require.Equal(t, remarks, strings.Join(info.Warnings, "\n"))
+		require.NotEmpty(t, remarks)
+	}
 }

@@ -71,7 +71,7 @@ func (db *database) Info(ctx context.Context, conn *sql.Conn) (driver.Info, erro
 	if err != nil {
 		return driver.Info{}, err
 	}
-	info.Warnings = warnings(info.Facts, persistence)
+	info.Guarantee, info.Warnings = guarantee(info.Facts, persistence), warnings(info.Facts, persistence)
 	return info, db.rights(ctx, conn)
 }
 
@@ -91,6 +91,35 @@ func (db *database) rights(ctx context.Context, conn *sql.Conn) error {
 	return err
 }
 
+// unlogged is the relpersistence of a table that a crash empties.
+const unlogged = "u"
+
+// guarantee says what is left after a crash.
+func guarantee(facts map[string]string, persistence string) string {
+	commit := facts["synchronous_commit"]
+	if persistence == unlogged {
+		return "A kill of the server, a power cut or a failover ends all sessions: the table is UNLOGGED."
+	}
+	text := "A kill of the server loses nothing that was answered. "
+	if commit == "off" {
+		text = "A kill of the server may lose the last writes, logouts among them. "
+	}
+	switch {
+	case facts["fsync"] == "off":
+		text += "A power cut may damage the whole database."
+	case facts["full_page_writes"] == "off":
+		text += "A power cut may damage the database, unless its file system writes pages whole."
+	case commit == "off":
+		text += "So may a power cut; the database stays whole."
+	default:
+		text += "Nor does a power cut."
+	}
+	if facts["synchronous_standby_names"] != "" && (commit == "on" || commit == "remote_apply") {
+		return text + " A failover to a synchronous standby keeps what was answered."
+	}
+	return text + " A failover to a standby may lose the last writes."
+}
+
 // warnings says what the settings of the server give up.
 func warnings(facts map[string]string, persistence string) (list []string) {
 	if facts["fsync"] == "off" {
@@ -102,7 +131,7 @@ func warnings(facts map[string]string, persistence string) (list []string) {
 	if facts["synchronous_commit"] == "off" {
 		list = append(list, "synchronous_commit is off: a crash of the server may lose the last writes, so that a session that was destroyed comes back. Set it to on.")
 	}
-	if persistence == "u" {
+	if persistence == unlogged {
 		list = append(list, "The table is UNLOGGED: a crash of the server empties it. Run: ALTER TABLE ... SET LOGGED;")
 	}
 	if level := facts["default_transaction_isolation"]; level != "read committed" {

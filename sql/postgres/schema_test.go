@@ -92,6 +92,25 @@ func TestInfo(t *testing.T) {
 	require.Empty(t, info.Warnings)
 
 	db := bare(t, s.URL("postgres"))
+	// What Ping guarantees is what the settings of this very server are for.
+	const loses, keeps = "A kill of the server may lose the last writes, logouts among them. ", "A kill of the server loses nothing that was answered. "
+	for _, c := range []struct{ setting, want string }{
+		{"fsync = on", keeps + "Nor does a power cut. A failover to a standby may lose the last writes."},
+		{"synchronous_commit = local", keeps + "Nor does a power cut. A failover to a standby may lose the last writes."},
+		{"synchronous_commit = off", loses + "So may a power cut; the database stays whole."},
+		{"full_page_writes = off", loses + "A power cut may damage the database, unless its file system writes pages whole."},
+		{"fsync = off", loses + "A power cut may damage the whole database."},
+		{"synchronous_commit = on", keeps + "A power cut may damage the whole database."},
+		{"synchronous_standby_names = '*'", "A failover to a synchronous standby keeps what was answered."},
+		{"synchronous_standby_names = ''", "A failover to a standby may lose the last writes."},
+	} {
+		mustExec(t, db, "ALTER SYSTEM SET "+c.setting, "SELECT pg_reload_conf()")
+		until(t, func() bool {
+			info, err = store.Ping(ctx)
+			require.NoError(t, err)
+			return strings.Contains(info.Guarantee, c.want)
+		})
+	}
 	mustExec(t, db, "ALTER SYSTEM SET fsync = off", "ALTER SYSTEM SET full_page_writes = off", "ALTER SYSTEM SET synchronous_commit = off",
 		"SELECT pg_reload_conf()", "ALTER TABLE websession_sessions SET UNLOGGED")
 	until(t, func() bool {
@@ -102,5 +121,6 @@ func TestInfo(t *testing.T) {
 	for i, want := range []string{"fsync is off", "full_page_writes is off", "synchronous_commit is off", "UNLOGGED"} {
 		require.Contains(t, info.Warnings[i], want)
 	}
+	require.Contains(t, info.Guarantee, "ends all sessions: the table is UNLOGGED")
 	within(t, time.Second, func() { require.NoError(t, store.Close()) })
 }

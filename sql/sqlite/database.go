@@ -136,7 +136,9 @@ func (db *database) Info(ctx context.Context, conn *sql.Conn) (driver.Info, erro
 			"size":         fmt.Sprintf("%d bytes, %d of them free", pages*size, free*size),
 		},
 	}
+	info.Guarantee = "A kill of the application loses nothing that was answered. Nor does a power cut."
 	if db.options.Synchronous != Full {
+		info.Guarantee = "A kill of the application loses nothing that was answered. A power cut may lose the last writes, logouts among them; the database stays whole."
 		info.Warnings = append(info.Warnings, "synchronous is normal: a power cut may lose the last writes, so that a session that was destroyed comes back. Set it to full.")
 	}
 	if mode != "wal" {
@@ -146,6 +148,7 @@ func (db *database) Info(ctx context.Context, conn *sql.Conn) (driver.Info, erro
 		info.Warnings = append(info.Warnings, fmt.Sprintf("The mode of the database %q is %04o: it should be 0600, so that only its owner can read it.", db.file.path, st.Mode().Perm()))
 	}
 	if name := networkFileSystem(db.file.path); name != "" {
+		info.Guarantee = "Nothing is guaranteed on a network file system."
 		info.Warnings = append(info.Warnings, fmt.Sprintf("The database %q lies on a network file system (%s), whose locks do not hold: sessions will be lost, and the database damaged. Move it to a local disk.", db.file.path, name))
 	}
 	return info, nil
