@@ -128,7 +128,7 @@ func startRedis(tb testing.TB) (addr string) {
 // others: medians of five runs, in which all take turns, and beside them the
 // 99th percentiles of the time that one piece of work takes.
 func contend(b *testing.B, cs ...contender) {
-	const turn = 150 * time.Millisecond
+	const turn = 75 * time.Millisecond
 	rates, tails := make([][]float64, len(cs)), make([][]float64, len(cs))
 	for _, c := range cs {
 		c.take(b, turn)
@@ -136,7 +136,7 @@ func contend(b *testing.B, cs ...contender) {
 	for b.Loop() {
 		for range runs {
 			done, times := make([]int, len(cs)), make([][]time.Duration, len(cs))
-			for range turns / 2 {
+			for range turns {
 				for i, c := range cs {
 					runtime.GC()
 					taken := c.take(b, turn)
