@@ -22,7 +22,7 @@ const (
 
 // Capability is one thing that stores may do by themselves.
 type Capability struct {
-	Name    string // "touch", "list", "find", "purge", "ping"
+	Name    string // "touch", "list", "find", "purge", "ping", "lock"
 	Support Support
 }
 
@@ -34,6 +34,7 @@ type capabilities struct {
 	searcher       driver.Searcher
 	purger         driver.Purger
 	pinger         driver.Pinger
+	locker         driver.Locker
 	separateIndex  bool
 	contentVersion bool
 }
@@ -44,13 +45,28 @@ func resolve(s driver.Store) (c capabilities) {
 	c.searcher, _ = s.(driver.Searcher)
 	c.purger, _ = s.(driver.Purger)
 	c.pinger, _ = s.(driver.Pinger)
+	if l, is := s.(driver.Locker); is && locks(l) {
+		c.locker = l
+	}
 	_, c.separateIndex = s.(driver.SeparateIndexer)
 	_, c.contentVersion = s.(driver.ContentVersioner)
 	return c
 }
 
+// locks asks a store whether it locks, in a context that has ended, so that it
+// takes no lock.
+func locks(l driver.Locker) bool {
+	ctx, end := context.WithCancel(context.Background())
+	end()
+	unlock, err := l.Lock(ctx, "websession")
+	if err == nil {
+		_ = unlock()
+	}
+	return !errors.Is(err, errors.ErrUnsupported)
+}
+
 // Capabilities answers what the store does by itself and what the core does for
-// it.
+// it. Locks are listed where sessions take them.
 func (m *Manager) Capabilities() []Capability {
 	support := func(native, emulated bool, otherwise Support) Support {
 		switch {
@@ -62,13 +78,17 @@ func (m *Manager) Capabilities() []Capability {
 		return otherwise
 	}
 	scans := m.caps.scanner != nil
-	return []Capability{
+	all := []Capability{
 		{"touch", support(m.caps.toucher != nil, true, "")},
 		{"list", support(scans, false, Unavailable)},
 		{"find", support(m.caps.searcher != nil, scans, Unavailable)},
 		{"purge", support(m.caps.purger != nil, false, NotNeeded)},
 		{"ping", support(m.caps.pinger != nil, true, "")},
 	}
+	if m.caps.locker != nil {
+		all = append(all, Capability{"lock", Native})
+	}
+	return all
 }
 
 // touchRecord moves a deadline, by Touch or by Replace with the same data.

@@ -41,9 +41,10 @@ var (
 	// ErrTooLarge: a limit of the format would be exceeded.
 	ErrTooLarge = errors.New("session is too large")
 
-	// ErrNested: the function of an Update called Update, Save or Renew for the
-	// session that it is changing, or for one that the function of another
-	// Update is changing at that moment, so that they might wait for each other.
+	// ErrNested: the function of an Update called Update, Save or Renew (or Load,
+	// where the store locks) for the session that it is changing, or for one that
+	// the function of another Update is changing at that moment, so that they might
+	// wait for each other.
 	ErrNested = errors.New("session is being changed by the function of an Update, inside of which this was called")
 )
 

@@ -24,6 +24,7 @@ const (
 	EventRefused        EventKind = "refused"          // a cookie was not accepted; Message says why
 	EventPurged         EventKind = "purged"           // the janitor deleted Count records
 	EventPurgeFailed    EventKind = "purge_failed"     // the janitor failed and will try again
+	EventLockLost       EventKind = "lock_lost"        // a lock was lost before it was given back; versions kept every change
 	EventPrimaryChanged EventKind = "primary_changed"  // the store talks to another server; Count sessions that had ended were deleted once more
 	EventWarning        EventKind = "warning"          // Message is a remark of the store for people
 )
@@ -42,7 +43,7 @@ type Event struct {
 
 // LogEvents answers a function for Options.Observe that writes events to l:
 // created, renewed, destroyed, conflict and purged at debug level; warning,
-// refused, leftover, primary_changed, and the failure to save a session that has ended meanwhile,
+// refused, leftover, lock_lost, primary_changed, and the failure to save a session that has ended meanwhile,
 // at warn level; other failures at error level.
 func LogEvents(l *slog.Logger) func(context.Context, Event) {
 	return func(ctx context.Context, e Event) {
@@ -50,7 +51,7 @@ func LogEvents(l *slog.Logger) func(context.Context, Event) {
 		switch e.Kind {
 		case EventCreated, EventRenewed, EventDestroyed, EventConflict, EventPurged:
 			level = slog.LevelDebug
-		case EventWarning, EventRefused, EventLeftover, EventPrimaryChanged:
+		case EventWarning, EventRefused, EventLeftover, EventLockLost, EventPrimaryChanged:
 			level = slog.LevelWarn
 		case EventCommitFailed, EventLateSaveFailed, EventTouchFailed:
 			if isNotFound(e.Err) {

@@ -23,6 +23,7 @@ type Manager struct {
 	format  driver.Format // nil: native
 	caps    capabilities
 	queue   queue
+	holds   holds
 	writer  [8]byte       // stands for this Manager in write tags
 	writes  atomic.Uint32 // counts its mutations
 	refused refused
@@ -79,7 +80,10 @@ func (m *Manager) NewSession() *Session { return &Session{m: m} }
 // malformed or unknown, and one whose session has expired, answers ErrNotFound;
 // it is never adopted. A record that cannot be read answers ErrCorrupt.
 //
-// Load reads the store once and changes nothing.
+// Load reads the store once and changes nothing. Where the store locks
+// (driver.Locker), it waits for the lock of the session first, and fails if that
+// is not to be had in time; Session.Finish gives it back. A goroutine that loads a
+// session twice waits for itself there.
 func (m *Manager) Load(ctx context.Context, id ID) (*Session, error) {
 	key, sum, ok := m.keyOf(id)
 	if !ok {
@@ -89,10 +93,21 @@ func (m *Manager) Load(ctx context.Context, id ID) (*Session, error) {
 		session Session
 		loading
 	}
+	unlock, err := m.lock(ctx, key)
+	if err != nil {
+		return nil, m.fail("load", err)
+	}
+	loaded := false
+	defer func() {
+		if !loaded && unlock != nil { // also when the store panics
+			unlock()
+		}
+	}()
 	if err := m.loadInto(ctx, key, &sum, &l.loading); err != nil {
 		return nil, m.fail("load", err)
 	}
-	l.session = Session{m: m, id: id, key: key, base: &l.state}
+	loaded = true
+	l.session = Session{m: m, id: id, key: key, base: &l.state, unlock: unlock}
 	return &l.session, nil
 }
 

@@ -60,6 +60,16 @@ func (q *queue) enter(ctx context.Context, key string) error {
 	return ctx.Err()
 }
 
+// nested reports whether the caller is in the function of an Update, and one is
+// changing the session of key: perhaps the same.
+func (q *queue) nested(key string) bool {
+	q.mu.Lock()
+	l := q.lines[key]
+	running := l != nil && l.running
+	q.mu.Unlock()
+	return running && insideRun()
+}
+
 // leave gives the turn to the next.
 func (q *queue) leave(key string) {
 	q.mu.Lock()

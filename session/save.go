@@ -11,7 +11,7 @@ import (
 // so. The changes of a Save that failed stay in s.
 func (s *Session) Save(ctx context.Context) error {
 	s.io.Lock()
-	defer s.io.Unlock()
+	defer s.leave()
 	return s.save(ctx)
 }
 
@@ -45,9 +45,19 @@ func (s *Session) write(ctx context.Context, base *state) error {
 	if base == nil {
 		next, err = s.create(ctx, &s.saving)
 	} else {
-		next, err = s.m.replace(ctx, s.id, s.key, base, &s.saving)
+		next, err = s.replace(ctx, base, &s.saving)
 	}
 	return s.settle("save", next, err)
+}
+
+// replace stores changes on top of base, under the lock of the session.
+func (s *Session) replace(ctx context.Context, base *state, c *changeSet) (*state, error) {
+	unlock, err := s.lockWrite(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	return s.m.replace(ctx, s.id, s.key, base, c)
 }
 
 // settle ends what Save and Renew began when they set s.saving, which nobody
@@ -123,7 +133,7 @@ func (s *Session) touch(ctx context.Context, base *state) {
 // reached anybody.
 func (s *Session) Renew(ctx context.Context) error {
 	s.io.Lock()
-	defer s.io.Unlock()
+	defer s.leave()
 	if err := s.usable(); err != nil {
 		return err
 	}
@@ -144,13 +154,25 @@ func (s *Session) Renew(ctx context.Context) error {
 	base := s.base
 	s.saving = s.changes.clone()
 	s.mu.Unlock()
-	id, key, next, err := s.m.renew(ctx, s.id, s.key, base, &s.saving)
+	id, key, next, err := s.replaceID(ctx, base, &s.saving)
 	if err == nil {
 		s.mu.Lock()
 		s.id, s.key, s.exposed = id, key, false
 		s.mu.Unlock()
+		s.release() // it was that of the old id
 	}
 	return s.settle("renew", next, err)
+}
+
+// replaceID stores s under a new id, under the lock of the old one. Nobody waits
+// for that of the new id, which nobody knows yet.
+func (s *Session) replaceID(ctx context.Context, base *state, c *changeSet) (ID, string, *state, error) {
+	unlock, err := s.lockWrite(ctx)
+	if err != nil {
+		return "", "", nil, err
+	}
+	defer unlock()
+	return s.m.renew(ctx, s.id, s.key, base, c)
 }
 
 // Destroy ends the session, as Manager.Destroy does. Afterwards s is a new
@@ -158,7 +180,7 @@ func (s *Session) Renew(ctx context.Context) error {
 // something is set.
 func (s *Session) Destroy(ctx context.Context) error {
 	s.io.Lock()
-	defer s.io.Unlock()
+	defer s.leave()
 	if err := s.usable(); err != nil {
 		return err
 	}
@@ -174,6 +196,7 @@ func (s *Session) Destroy(ctx context.Context) error {
 	s.id, s.key, s.base, s.exposed, s.gone = "", "", nil, false, false
 	s.changes = changeSet{}
 	s.mu.Unlock()
+	s.release()
 	return nil
 }
 
@@ -181,7 +204,7 @@ func (s *Session) Destroy(ctx context.Context) error {
 // gone, or was never stored.
 func (s *Session) Reload(ctx context.Context) error {
 	s.io.Lock()
-	defer s.io.Unlock()
+	defer s.leave()
 	if err := s.usable(); err != nil {
 		return err
 	}

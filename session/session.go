@@ -22,6 +22,7 @@ type Session struct {
 	id       ID // "" before it is needed, and in a copy
 	key      string
 	base     *state // nil: not stored
+	unlock   func() // gives back the lock that the request has; nil: it has none
 	changes  changeSet
 	saving   changeSet // what a Save or Renew is storing at this moment
 	seq      uint64
@@ -146,21 +147,29 @@ func (s *Session) ticket() Ticket {
 // the header of the answer has left. From then on Renew, and a change of a
 // session that is not stored, answer ErrHeadersSent and do nothing. Seal waits
 // for a Save or Renew that is under way, so that ID does not change after it,
-// and answers what the client has to know.
+// and answers what the client has to know. It gives back the lock, where the
+// store locks: a Save that comes later takes it for its write alone.
 func (s *Session) Seal() Ticket {
 	s.io.Lock()
-	defer s.io.Unlock()
+	defer s.leave()
+	defer s.release()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sealed = true
 	return s.ticket()
 }
 
-// Finish ends the use of s. It saves nothing.
+// Finish ends the use of s. It saves nothing. Where the store locks, it gives the
+// lock back, unless Seal, Renew or Destroy have, or leaves that to a call of s
+// which is under way.
 func (s *Session) Finish() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.finished = true
+	idle := s.unlock != nil && s.io.TryLock()
+	s.mu.Unlock()
+	if idle {
+		s.leave()
+	}
 }
 
 // String tells a session from others without its id.

@@ -15,7 +15,11 @@ import (
 // until their context ends. An error of fn ends Update unsaved and is returned
 // as it is.
 //
-// Update ends when ctx does; it has no other bound. If ctx ends while Update
+// Where the store locks, Update does this under the lock of the session, or under
+// the one that a request of this Manager has.
+//
+// Update ends when ctx does; it has no other bound but that of the store for a
+// lock. If ctx ends while Update
 // waits, nothing was applied; if it ends during a call of the store, the error
 // matches ErrUnknownOutcome and that of ctx. ErrUnknownOutcome is also the
 // answer when a cut connection hides what became of a write, and eight other
@@ -26,6 +30,11 @@ func (m *Manager) Update(ctx context.Context, id ID, fn func(*Session) error) er
 	if !ok {
 		return m.fail("update", ErrNotFound)
 	}
+	unlock, err := m.lockWrite(ctx, key)
+	if err != nil {
+		return m.fail("update", err)
+	}
+	defer unlock()
 	if err := m.queue.enter(ctx, key); err != nil {
 		return m.fail("update", err)
 	}

@@ -26,8 +26,8 @@
 //     of another one, and none waits so that others may join it.
 //   - Scan and Search hold neither a transaction nor a connection while the loop
 //     runs.
-//   - Locks that programs ask for, see [Store.Lock], are held on connections of a
-//     pool of their own, and waited for no longer than Options.LockWait.
+//   - Locks, see Options.Locks and [Store.Lock], are held on connections of a pool
+//     of their own, and waited for no longer than Options.LockWait.
 //   - A pool that was handed in stays open.
 //   - Errors never contain a key, an id or a digest.
 //

@@ -21,7 +21,8 @@ type Options struct {
 
 	// Locks is the pool of the connections that hold locks, one lock each. It is
 	// not that of the store, bounds how many locks are held (SetMaxOpenConns), and
-	// is closed by whoever made it. Nil: Lock is errors.ErrUnsupported.
+	// is closed by whoever made it. With it the requests of a session queue. Nil:
+	// Lock is errors.ErrUnsupported, and nothing is locked.
 	Locks    *sql.DB
 	LockWait time.Duration           // how long Lock waits; 0 means 10 s
 	LockName func(key string) string // names of locks; nil: the dialect's

@@ -16,7 +16,8 @@
 //     [Toucher], [Scanner], [Searcher], [Purger], [Pinger]. Each of their
 //     methods may answer errors.ErrUnsupported, which means "as if I were not
 //     there".
-//   - [Locker] is for programs that lock; the framework itself does not yet.
+//   - [Locker] keeps others away from a session while a request works on it. A
+//     store has it only when its properties ask for it.
 //   - Package conformance proves the result:
 //     conformance.Run(t, yourpackage.Driver{}, env).
 //

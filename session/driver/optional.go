@@ -57,19 +57,25 @@ type Pinger interface {
 // with programs that lock, or want the page views of one user to queue: nothing
 // is lost without it, since the version of a record decides.
 //
+// The framework locks where the store does: from the load of a session until its
+// request is answered. So a store locks only when its properties ask for it.
+//
 // A lock is of the key, not of a record: there need be none, and the other
 // methods of the store neither take locks nor look at them.
 type Locker interface {
 	// Lock waits until nobody else holds the lock of key, through whichever
 	// handle or process, and answers what gives it back; or it fails, and holds
 	// nothing. It waits no longer than its context lives, and no longer than the
-	// store allows. Locking a key twice waits for oneself.
+	// store allows, which has a bound of its own. Locking a key twice waits for
+	// oneself.
 	//
 	// unlock is called once and does not depend on the context. Its error says
 	// that the lock may have been lost before: a lock ends with the connection,
 	// or the process, that holds it, and its holder is not told. So it saves work
 	// that would be done in vain and is no proof that nobody else writes.
-	// A store that cannot lock answers errors.ErrUnsupported.
+	//
+	// A store that does not lock answers errors.ErrUnsupported, always, and also
+	// when its context has ended: so the framework asks it once, when it opens.
 	Lock(ctx context.Context, key string) (unlock func() error, err error)
 }
 

@@ -44,6 +44,16 @@
 // by then. After a Renew that has not been sent this ends the session: the old
 // id is dead, and the new one has not reached the client.
 //
+// # Locks
+//
+// Where the store locks (driver.Locker; no store does unless its properties say
+// so), Get waits for the lock of the session, and the requests of one session
+// queue from Get until the header of the answer, reads included. What is changed
+// after the header takes the lock once more, for the write alone. A handler that
+// answers early lets the next request in early; one that streams, or hijacks the
+// connection, keeps nobody waiting. A lock that is not to be had in time is an
+// error of Get as any other of the store: 503.
+//
 // # Cookies
 //
 // Set-Cookie is sent only when it tells the client something: a new id, another

@@ -19,7 +19,8 @@
 //     and 10 s by default.
 //   - pool_size: how many connections there are at most; 16 by default.
 //   - locking: none (the default), or get_lock for GET_LOCK, as
-//     Apache::Session::MySQL has it.
+//     Apache::Session::MySQL has it: the requests of a session queue then. The
+//     names of the locks are not those of Perl; see Options.LockName of package sql.
 //   - lock_timeout, lock_pool_size: how long a lock is waited for, 10 s by
 //     default, and how many can be held; 16 by default. LockDataSource,
 //     LockUserName, LockPassword: another server for them, in Perl's words.

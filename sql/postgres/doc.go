@@ -19,7 +19,8 @@
 //   - connect_timeout, timeout: how long connecting, and any call, may take; 5 s
 //     and 10 s by default.
 //   - pool_size: how many connections there are at most; 16 by default.
-//   - locking: none (the default), or advisory for advisory locks.
+//   - locking: none (the default), or advisory for advisory locks: the requests of
+//     a session queue then.
 //   - lock_timeout, lock_pool_size: how long a lock is waited for, 10 s by
 //     default, and how many can be held; 16 by default. LockDataSource,
 //     LockUserName, LockPassword: another server for them, in Perl's words.

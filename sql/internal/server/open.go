@@ -70,9 +70,6 @@ func Open(ctx context.Context, p Properties, d websql.Dialect, o driver.OpenOpti
 	if err != nil {
 		return nil, errors.Join(err, release())
 	}
-	if p.Locking && o.Warn != nil {
-		o.Warn("The store can lock, and sessions do not take its locks yet: versions keep every change.")
-	}
 	if p.LockIdle && o.Warn != nil {
 		o.Warn("The properties say where locks are held, and locking is none: nothing is locked, since versions keep every change.")
 	}

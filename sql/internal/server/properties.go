@@ -83,9 +83,9 @@ func (k Kind) Decode(d *driver.Decoder) Properties {
 
 	const none = "none"
 	p.Locking = d.OneOf("locking", none, []string{none, k.Locking},
-		"locks that the store offers to callers of driver.Locker; sessions take none yet, and nothing is lost without") != none
+		"what keeps others away from a session while a request works on it, as Perl does; nothing is lost without, and with it the requests of a session queue") != none
 	p.LockWait = bounded(d, "lock_timeout", DefaultLock, "how long the lock of a session is waited for")
-	p.LockPool = d.Int("lock_pool_size", DefaultPool, 1, mostPool, "how many connections hold locks at most, beside those of pool_size")
+	p.LockPool = d.Int("lock_pool_size", DefaultPool, 1, mostPool, "how many connections hold locks at most, one lock each, beside those of pool_size")
 	k.lockAddress(d, &p)
 	d.Ignore("every statement is a transaction", "Commit")
 	return p
