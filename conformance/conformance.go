@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -33,6 +34,11 @@ type Env struct {
 	// driver alone. It is for another setting of a server on which all cases run,
 	// too: what the core does with a store that keeps the contract is known.
 	StoreOnly bool
+
+	// Locking answers, as Place does, the properties of a place whose stores lock
+	// (driver.Locker), for no longer than a few seconds: those of Place must not.
+	// It is used for the promises about locks alone. Nil: they are left out.
+	Locking func(tb testing.TB) map[string]any
 }
 
 var (
@@ -66,7 +72,7 @@ func Run(t *testing.T, d driver.Driver, env Env) {
 					continue
 				}
 				t.Run(c.name, func(t *testing.T) {
-					p := newPlace(t, d, env, mode.hide, seed)
+					p := c.place(t, d, env, mode.hide, seed)
 					if missing := c.missing(p); missing != "" {
 						out.Add(1)
 						t.Skipf("left out: the store has no %s%s", missing, hidden(mode.hide))
@@ -106,6 +112,19 @@ func allCases() []testCase {
 	return append(storeCases(), managerCases()...)
 }
 
+// place answers a fresh place for the case: one of Env.Locking if that is what it
+// is about.
+func (c testCase) place(tb testing.TB, d driver.Driver, env Env, hide bool, seed uint64) *place {
+	tb.Helper()
+	if !slices.Contains(c.needs, "Locker") || env.Locking == nil {
+		return newPlace(tb, d, env, hide, seed)
+	}
+	env.Place = env.Locking
+	p := newPlace(tb, d, env, hide, seed)
+	p.locks = true
+	return p
+}
+
 func (c testCase) missing(p *place) string {
 	for _, need := range c.needs {
 		if !p.has(need) {
@@ -121,6 +140,7 @@ type place struct {
 	driver driver.Driver
 	env    Env
 	hide   bool
+	locks  bool // its stores must lock
 	props  map[string]any
 	rng    *rand.Rand // for one goroutine
 	why    string
@@ -242,9 +262,13 @@ func hide(s driver.Store) driver.Store {
 // it with errors.ErrUnsupported. "Search" means Searcher or Scanner.
 // "RandomVersions" means that it is no ContentVersioner, whose versions may
 // repeat, and "OwnExpiry" that it is no Purger, so that it expires records by
-// itself: both say what the store is, whatever is hidden.
+// itself: both say what the store is, whatever is hidden. "Locker" says that the
+// place is one of Env.Locking.
 func (p *place) has(name string) bool {
 	p.Helper()
+	if name == "Locker" {
+		return p.locks
+	}
 	q := *p
 	q.hide = p.hide && name != "RandomVersions" && name != "OwnExpiry"
 	s, err := q.tryOpen(p.Context(), p.props, driver.OpenOptions{Indexed: []string{"user"}})

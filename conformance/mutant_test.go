@@ -61,6 +61,7 @@ type world struct {
 	times   map[string]time.Time      // by key
 	deleted map[string]driver.Record  // by key
 	count   map[string]int
+	locks   map[string]chan struct{} // by key: holds a value while somebody has it
 	flag    atomic.Bool
 	slots   chan struct{}
 	mu      sync.Mutex
@@ -77,6 +78,7 @@ type calls struct {
 	search  func(context.Context, string, string) iter.Seq2[driver.Record, error]
 	purge   func(context.Context, time.Time, int) (int, error)
 	ping    func(context.Context) (driver.Info, error)
+	lock    func(context.Context, string) (func() error, error)
 	close   func() error
 }
 
@@ -99,12 +101,18 @@ func newTwin() (*twin, Env) {
 		return next(ctx)
 	}
 	t.fault = func(*world, calls, *calls) {}
+	newPlace := func(tb testing.TB) map[string]any {
+		name := fmt.Sprint("twin-", places.Add(1))
+		w := t.world(name)
+		tb.Cleanup(func() { close(w.gone) })
+		return map[string]any{"name": name}
+	}
 	return t, Env{
-		Place: func(tb testing.TB) map[string]any {
-			name := fmt.Sprint("twin-", places.Add(1))
-			w := t.world(name)
-			tb.Cleanup(func() { close(w.gone) })
-			return map[string]any{"name": name}
+		Place: newPlace,
+		Locking: func(tb testing.TB) map[string]any {
+			props := newPlace(tb)
+			props["locking"] = "on"
+			return props
 		},
 		Raw: func(tb testing.TB, props map[string]any) map[string][]byte {
 			w := t.world(props["name"].(string))
@@ -159,7 +167,7 @@ func (t *twin) world(name string) *world {
 			name: name, gone: make(chan struct{}), slots: make(chan struct{}, 16),
 			left: make(map[string][]byte), data: make(map[string][]byte), index: make(map[string]map[string]string),
 			version: make(map[string]driver.Version), times: make(map[string]time.Time), deleted: make(map[string]driver.Record),
-			count: make(map[string]int),
+			count: make(map[string]int), locks: make(map[string]chan struct{}),
 		}
 		t.worlds[name] = w
 	}
@@ -188,13 +196,15 @@ func (t *twin) ParseURL(u *url.URL) (map[string]any, error) { return t.parseURL(
 
 func (t *twin) Configure(d *driver.Decoder) (driver.Connector, error) {
 	name := d.String("name", "", "the place")
+	locking := d.OneOf("locking", "off", []string{"off", "on"}, "whether there are locks")
 	err := t.configure(d, d.Secret("password", "nothing here"))
-	return twinConnector{t, name}, err
+	return twinConnector{t, name, locking == "on"}, err
 }
 
 type twinConnector struct {
 	*twin
-	name string
+	name  string
+	locks bool
 }
 
 func (c twinConnector) Open(ctx context.Context, o driver.OpenOptions) (driver.Store, error) {
@@ -204,7 +214,10 @@ func (c twinConnector) Open(ctx context.Context, o driver.OpenOptions) (driver.S
 			return nil, err
 		}
 		s := w.store(ctx)
-		m := calls{s.Create, s.Load, s.Replace, s.Touch, s.Delete, s.Scan, s.Search, s.Purge, s.Ping, s.Close}
+		m := calls{s.Create, s.Load, s.Replace, s.Touch, s.Delete, s.Scan, s.Search, s.Purge, s.Ping, noLocks, s.Close}
+		if c.locks {
+			m.lock = w.locker(m.ping)
+		}
 		changed := m
 		c.fault(w, m, &changed)
 		if c.separate {
@@ -247,6 +260,10 @@ func (s twinStore) Purge(ctx context.Context, before time.Time, limit int) (int,
 }
 
 func (s twinStore) Ping(ctx context.Context) (driver.Info, error) { return s.c.ping(ctx) }
+
+func (s twinStore) Lock(ctx context.Context, key string) (func() error, error) {
+	return s.c.lock(ctx, key)
+}
 
 func (s twinStore) Close() error { return s.c.close() }
 

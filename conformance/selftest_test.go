@@ -154,6 +154,22 @@ func TestLeftOut(t *testing.T) {
 	}
 }
 
+// TestLockingPlace makes sure that only cases about locks meet stores that lock.
+func TestLockingPlace(t *testing.T) {
+	d, env := newTwin()
+	about, other := testCase{needs: []string{"Locker"}}, testCase{needs: []string{"Scanner"}}
+	for _, c := range []struct {
+		testCase
+		env   Env
+		locks bool
+	}{{about, env, true}, {other, env, false}, {about, Env{Place: env.Place}, false}} {
+		p := c.place(t, d, c.env, false, 1)
+		if p.has("Locker") != c.locks || (p.props["locking"] == "on") != c.locks {
+			t.Errorf("needs %v: the place locks: %v, %v", c.needs, p.has("Locker"), p.props)
+		}
+	}
+}
+
 // TestDeclining runs the whole suite on a store that declines all of the optional
 // interfaces but Scanner, call by call.
 func TestDeclining(t *testing.T) {
@@ -176,7 +192,7 @@ func TestIndexApart(t *testing.T) {
 	d.separate = true
 	for _, c := range storeCases() {
 		t.Run(c.name, func(t *testing.T) {
-			p := newPlace(t, d, env, false, 1)
+			p := c.place(t, d, env, false, 1)
 			if missing := c.missing(p); missing != "" {
 				t.Skip("left out: the store has no " + missing)
 			}
@@ -202,7 +218,7 @@ func try(t *testing.T, c testCase, d driver.Driver, env Env, patience time.Durat
 				r.Errorf("panic: %v\n%s", v, debug.Stack())
 			}
 		}()
-		p := newPlace(r, d, env, false, 1)
+		p := c.place(r, d, env, false, 1)
 		p.patience = cmp.Or(patience, p.patience)
 		if missing := c.missing(p); missing != "" {
 			r.Skipf("left out: the store has no %s", missing)

@@ -25,6 +25,7 @@ func storeCases() []testCase {
 		placeCases(),
 		contextCases(),
 		closeCases(),
+		lockCases(),
 	)
 	for i := range once {
 		once[i].once = true
