@@ -15,7 +15,7 @@ var ctx = context.Background()
 
 // class is what the tests of all SQL servers are about here. They lie in package
 // servertest, and what is special in this one.
-var class = servertest.Class{Driver: postgres.Driver{}, Dialect: postgres.Dialect(), SQL: "pgx"}
+var class = servertest.Class{Driver: postgres.Driver{}, Dialect: postgres.Dialect(), SQL: "pgx", Locking: "advisory"}
 
 var (
 	try, open, refused, bare, borrowed = class.Try, class.Open, class.Refused, class.Bare, class.Borrowed

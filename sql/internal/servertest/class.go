@@ -20,6 +20,7 @@ type Class struct {
 	Driver  driver.Driver
 	Dialect websql.Dialect
 	SQL     string // name of the driver in database/sql, for other programs
+	Locking string // value of the property locking beside none
 }
 
 // Place is an empty database on a server.

@@ -21,14 +21,18 @@ func (c Class) Conformance(t *testing.T, place func(testing.TB) Place) {
 func (c Class) conformance(t *testing.T, place func(testing.TB) Place, storeOnly bool) {
 	t.Helper()
 	dsns := make(map[any]string) // by DataSource; the suite makes one place at a time
+	empty := func(tb testing.TB) map[string]any {
+		p := place(tb)
+		s, err := c.Try(p.Properties, driver.OpenOptions{Indexed: []string{"user", "account"}})
+		require.NoError(tb, err)
+		require.NoError(tb, s.Close())
+		dsns[p.Properties["DataSource"]] = p.DSN
+		return p.Properties
+	}
 	conformance.Run(t, c.Driver, conformance.Env{
-		Place: func(tb testing.TB) map[string]any {
-			p := place(tb)
-			s, err := c.Try(p.Properties, driver.OpenOptions{Indexed: []string{"user", "account"}})
-			require.NoError(tb, err)
-			require.NoError(tb, s.Close())
-			dsns[p.Properties["DataSource"]] = p.DSN
-			return p.Properties
+		Place: empty,
+		Locking: func(tb testing.TB) map[string]any {
+			return With(empty(tb), "locking", c.Locking, "lock_timeout", "2")
 		},
 		Raw: func(tb testing.TB, props map[string]any) map[string][]byte {
 			return c.raw(tb, dsns[props["DataSource"]])
