@@ -17,14 +17,16 @@ type queue struct {
 }
 
 type line struct {
-	running bool // the holder is in the function of an Update
+	running bool   // the holder is in the function of an Update
+	newest  *state // what the holder before this one stored, if that is known
 	waiters []chan struct{}
 }
 
-// enter waits for the turn of the caller, who must leave. It fails with the
-// error of ctx, and with ErrNested when one function of an Update would wait for
-// another, which may be itself.
-func (q *queue) enter(ctx context.Context, key string) error {
+// enter waits for the turn of the caller, who must leave, and answers what the
+// holder before has stored: most likely what is there, since the caller waited
+// for it. It fails with the error of ctx, and with ErrNested when one function of
+// an Update would wait for another, which may be itself.
+func (q *queue) enter(ctx context.Context, key string) (newest *state, err error) {
 	q.mu.Lock()
 	l := q.lines[key]
 	if l == nil {
@@ -33,11 +35,11 @@ func (q *queue) enter(ctx context.Context, key string) error {
 		}
 		q.lines[key] = &line{}
 		q.mu.Unlock()
-		return nil
+		return nil, nil
 	}
 	if l.running && insideRun() {
 		q.mu.Unlock()
-		return ErrNested
+		return nil, ErrNested
 	}
 	turn := make(chan struct{})
 	l.waiters = append(l.waiters, turn)
@@ -45,7 +47,7 @@ func (q *queue) enter(ctx context.Context, key string) error {
 
 	select {
 	case <-turn:
-		return nil
+		return l.newest, nil
 	case <-ctx.Done():
 	}
 	q.mu.Lock()
@@ -55,9 +57,9 @@ func (q *queue) enter(ctx context.Context, key string) error {
 	}
 	q.mu.Unlock()
 	if i < 0 { // the turn came in the same moment
-		q.leave(key)
+		q.leave(key, l.newest)
 	}
-	return ctx.Err()
+	return nil, ctx.Err()
 }
 
 // nested reports whether the caller is in the function of an Update, and one is
@@ -70,12 +72,13 @@ func (q *queue) nested(key string) bool {
 	return running && insideRun()
 }
 
-// leave gives the turn to the next.
-func (q *queue) leave(key string) {
+// leave gives the turn to the next, with what the caller has stored, nil if that
+// is not known.
+func (q *queue) leave(key string, newest *state) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	l := q.lines[key]
-	l.running = false
+	l.running, l.newest = false, newest
 	if len(l.waiters) == 0 {
 		delete(q.lines, key)
 		return

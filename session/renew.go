@@ -15,10 +15,10 @@ import (
 // A process that dies between the two calls leaves the old session as it was,
 // and a record whose id nobody has, which expires.
 func (m *Manager) renew(ctx context.Context, oldID ID, oldKey string, base *state, c *changeSet) (ID, string, *state, error) {
-	if err := m.queue.enter(ctx, oldKey); err != nil {
+	if _, err := m.queue.enter(ctx, oldKey); err != nil {
 		return "", "", nil, err
 	}
-	defer m.queue.leave(oldKey)
+	defer m.queue.leave(oldKey, nil)
 	if m.refuses(oldKey) {
 		return "", "", nil, ErrNotFound
 	}

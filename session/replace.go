@@ -9,12 +9,17 @@ import (
 )
 
 // replace saves a change set: once, on top of what others saved. It waits for
-// its turn among the writers of this Manager.
-func (m *Manager) replace(ctx context.Context, id ID, key string, base *state, c *changeSet) (*state, error) {
-	if err := m.queue.enter(ctx, key); err != nil {
+// its turn among the writers of this Manager, and begins with what the one before
+// has stored: with what was loaded it would meet a conflict.
+func (m *Manager) replace(ctx context.Context, id ID, key string, base *state, c *changeSet) (next *state, err error) {
+	newest, err := m.queue.enter(ctx, key)
+	if err != nil {
 		return nil, err
 	}
-	defer m.queue.leave(key)
+	defer func() { m.queue.leave(key, next) }()
+	if newest != nil {
+		base = newest
+	}
 	return m.rewrite(ctx, id, key, base, func(*state) (*changeSet, error) { return c, nil }, true)
 }
 

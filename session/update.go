@@ -35,16 +35,17 @@ func (m *Manager) Update(ctx context.Context, id ID, fn func(*Session) error) er
 		return m.fail("update", err)
 	}
 	defer unlock()
-	if err := m.queue.enter(ctx, key); err != nil {
+	if _, err := m.queue.enter(ctx, key); err != nil {
 		return m.fail("update", err)
 	}
-	defer m.queue.leave(key)
-	base, err := m.load(ctx, key)
+	var next *state
+	defer func() { m.queue.leave(key, next) }()
+	base, err := m.load(ctx, key) // not what the writer before stored: fn may but look
 	if err != nil {
 		return m.fail("update", err)
 	}
 	var fnErr error
-	_, err = m.rewrite(ctx, id, key, base, func(st *state) (*changeSet, error) {
+	next, err = m.rewrite(ctx, id, key, base, func(st *state) (*changeSet, error) {
 		s := &Session{m: m, id: id, key: key, base: st, nested: true}
 		fnErr = m.queue.run(key, func() error { return fn(s) })
 		s.Finish()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -329,4 +330,75 @@ func TestUpdateKeepsOrderWithinAManager(t *testing.T) {
 	close(release)
 	wg.Wait()
 	require.Equal(t, []int{0, 1, 2, 3, 4, 5, 6, 7}, order)
+}
+
+// Who waited for another writer of this Manager begins with what that stored: one
+// call each, however many they are.
+func TestWritersPassOnWhatTheyStored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newScripted()
+		m := newManager(t, store, nil)
+		id := stored(t, m).ID()
+		const writers = 5
+		var sessions [writers]*session.Session
+		for w := range sessions {
+			sessions[w] = load(t, m, id)
+			require.NoError(t, session.NewKey[int64](fmt.Sprint("own", w)).Set(sessions[w], int64(w)))
+		}
+		store.reset()
+		goOn := make(chan bool)
+		store.on("replace", step{before: func() error { <-goOn; return nil }})
+		var wg sync.WaitGroup
+		for _, s := range sessions {
+			wg.Go(func() { require.NoError(t, s.Save(t.Context())) })
+			synctest.Wait()
+		}
+		goOn <- true
+		wg.Wait()
+		require.Equal(t, []string{"replace", "replace", "replace", "replace", "replace"}, store.made())
+		require.Len(t, load(t, m, id).Names(), 1+writers)
+		for w, s := range sessions {
+			require.Len(t, s.Names(), 2+w, "each shows what those before it stored")
+		}
+	})
+}
+
+// What a writer passes on may be old by then, or gone: another server wrote.
+func TestWhatIsPassedOnIsNotTrusted(t *testing.T) {
+	for _, destroys := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			store := newScripted()
+			m, other := newManager(t, store, nil), newManager(t, store, nil)
+			id := stored(t, m).ID()
+			first, second := load(t, m, id), load(t, m, id)
+			require.NoError(t, color.Set(first, "red"))
+			require.NoError(t, shape.Set(second, "round"))
+			goOn := make(chan bool)
+			store.on("replace", step{after: func(err error) error { // applied, and not answered yet
+				<-goOn
+				return err
+			}})
+			saved := make(chan error, 2)
+			go func() { saved <- first.Save(t.Context()) }()
+			synctest.Wait()
+			go func() { saved <- second.Save(t.Context()) }()
+			synctest.Wait()
+			if destroys {
+				require.NoError(t, other.Destroy(t.Context(), id))
+			} else {
+				require.NoError(t, other.Update(t.Context(), id, increment))
+			}
+			goOn <- true
+			require.NoError(t, <-saved)
+			if destroys {
+				require.ErrorIs(t, <-saved, session.ErrNotFound)
+				require.Zero(t, countRecords(t, store))
+				return
+			}
+			require.NoError(t, <-saved)
+			s := load(t, m, id)
+			require.EqualValues(t, 2, count.GetOr(s, 0))
+			require.Equal(t, []string{"color", "count", "shape"}, s.Names())
+		})
+	}
 }

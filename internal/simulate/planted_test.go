@@ -42,7 +42,9 @@ var planted = []struct{ name, file, old, new string }{
 	{"tags that are cut off count as complete", "state.go",
 		`return len(tags) < maxTags || `, `return true || `},
 	{"writers of one Manager do not take turns", "replace.go",
-		`defer m.queue.leave(key)`, `m.queue.leave(key)`},
+		`defer func() { m.queue.leave(key, next) }()`, `m.queue.leave(key, nil)`},
+	{"a writer takes over the version of the one before, and not what that stored", "replace.go",
+		`base = newest`, `mine := *base; mine.version = newest.version; base = &mine`},
 
 	{"an unknown outcome counts as applied", "write.go",
 		`		return unresolved`, `		return applied`},
