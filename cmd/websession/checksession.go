@@ -14,9 +14,14 @@ const checkUser = "user"
 // id answers the newest id of the session.
 func (c *checkup) id() session.ID { return c.ids[len(c.ids)-1] }
 
-// get loads the session.
+// get loads the session as it is after the header of an answer: it has no lock,
+// where the store locks, so that several can be had at the same time.
 func (c *checkup) get(ctx context.Context) (*session.Session, error) {
-	return c.manager.Load(ctx, c.id())
+	s, err := c.manager.Load(ctx, c.id())
+	if err == nil {
+		s.Seal()
+	}
+	return s, err
 }
 
 // set sets an attribute that the session must have once it is saved.

@@ -181,10 +181,11 @@ func (c *checkup) renew() step {
 	return step{
 		name: "renew", session: true,
 		prepare: func(ctx context.Context) (err error) {
-			s, err = c.get(ctx)
+			s, err = c.manager.Load(ctx, c.id())
 			return err
 		},
 		do: func(ctx context.Context) error {
+			defer s.Finish()
 			if err := s.Renew(ctx); err != nil {
 				return err
 			}
