@@ -33,7 +33,7 @@ var allowed = []struct {
 	{"sql/postgres", []string{module + "session/driver", module + "sql", module + "sql/internal/...", "github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/..."}},
 	{"sql/mysql", []string{module + "session/driver", module + "sql", module + "sql/internal/...", "github.com/go-sql-driver/mysql"}},
 	// Only tests import it.
-	{"sql/internal/servertest", []string{module + "session/driver", module + "sql", module + "conformance", module + "internal/workload", module + "internal/lyingdisk/ledger", "github.com/stretchr/testify/require"}},
+	{"sql/internal/servertest", []string{module + "session", module + "session/driver", module + "session/sessionhttp", module + "sql", module + "conformance", module + "internal/workload", module + "internal/lyingdisk/ledger", "github.com/stretchr/testify/require"}},
 	{"sql/internal", []string{module + "session/driver", module + "sql"}},
 	{"sql", []string{module + "session/driver"}},
 	{"redis", []string{module + "session/driver", "github.com/redis/go-redis/v9", "github.com/redis/go-redis/v9/..."}},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -18,12 +17,7 @@ import (
 // switches them on. direct leads to the server itself, proxied through p.
 func Locks(t *testing.T, open Open, locking string, direct, proxied map[string]any, p Dropper) {
 	with := func(props map[string]any, changes ...any) map[string]any {
-		props = maps.Clone(props)
-		props["locking"] = locking
-		for i := 0; i < len(changes); i += 2 {
-			props[changes[i].(string)] = changes[i+1]
-		}
-		return props
+		return With(props, append(changes, "locking", locking)...)
 	}
 	free := func(t *testing.T, s *websql.Store, key string) {
 		t.Helper()
