@@ -172,7 +172,7 @@ func (c *clients) count(tb testing.TB) (made, kept int) {
 // Contention tests that ten clients of one session lose no update, without locks
 // and with them, and prints what each costs.
 func (c Class) Contention(t *testing.T, props map[string]any) {
-	for _, r := range c.lockCosts(t, props, workload.Pick(5, 1), time.Duration(workload.Pick(2000, 500))*time.Millisecond) {
+	for _, r := range c.lockCosts(t, props, workload.Pick(5, 1), time.Duration(workload.Pick(1000, 500))*time.Millisecond) {
 		require.Zero(t, r.lost, "locking %s: of %d updates", r.locking, r.updates)
 		t.Logf("figure: %s, ten clients, requests of 20 ms, locking %s: %.0f a second of one session, %.0f of ten sessions, ratio %.2f; lost updates: %s",
 			c.Driver.Class().Name, r.locking, r.one, r.ten, r.ratio, workload.Zero(r.updates))
@@ -181,7 +181,7 @@ func (c Class) Contention(t *testing.T, props map[string]any) {
 
 // BenchLocking reports what locks cost. Compare what one run printed only.
 func (c Class) BenchLocking(b *testing.B, props map[string]any) {
-	for _, r := range c.lockCosts(b, props, 5, 2*time.Second) {
+	for _, r := range c.lockCosts(b, props, 5, time.Second) {
 		b.Run("locking="+r.locking, func(b *testing.B) {
 			b.ReportMetric(0, "ns/op")
 			b.ReportMetric(r.one, "one/s")
