@@ -43,8 +43,8 @@ type Options struct {
 	// an attribute was indexed are not found by it.
 	Indexed []string
 
-	// StoreTimeout bounds each call of the store. NoLimit: only the caller's
-	// context does.
+	// StoreTimeout bounds each call of the store, but for the wait for a lock,
+	// which the store bounds. NoLimit: only the caller's context does.
 	StoreTimeout time.Duration
 
 	// PurgeEvery is the pause, give or take a fifth, between two purges of
