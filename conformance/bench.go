@@ -166,6 +166,7 @@ func benchRead(b *bench) {
 		if err != nil {
 			return err
 		}
+		defer s.Finish()
 		_, err = benchText.Get(s)
 		return err
 	})
@@ -178,6 +179,7 @@ func benchModify(b *bench) {
 		if err != nil {
 			return err
 		}
+		defer s.Finish()
 		if err := benchCount.Set(s, int64(n)); err != nil {
 			return err
 		}

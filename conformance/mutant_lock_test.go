@@ -17,7 +17,7 @@ type lockFunc = func(context.Context, string) (func() error, error)
 func noLocks(context.Context, string) (func() error, error) { return nil, errors.ErrUnsupported }
 
 // lockWait is how long the twin waits for a lock.
-const lockWait = 500 * time.Millisecond
+const lockWait = 2 * time.Second
 
 var errLockWait = errors.New("somebody else has the lock")
 

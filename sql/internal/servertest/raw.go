@@ -32,7 +32,7 @@ func (c Class) conformance(t *testing.T, place func(testing.TB) Place, storeOnly
 	conformance.Run(t, c.Driver, conformance.Env{
 		Place: empty,
 		Locking: func(tb testing.TB) map[string]any {
-			return With(empty(tb), "locking", c.Locking, "lock_timeout", "2")
+			return With(empty(tb), "locking", c.Locking, "lock_timeout", "3")
 		},
 		Raw: func(tb testing.TB, props map[string]any) map[string][]byte {
 			return c.raw(tb, dsns[props["DataSource"]])
