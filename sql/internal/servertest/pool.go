@@ -17,7 +17,7 @@ import (
 func (c Class) Pooled(t *testing.T, place func(testing.TB) Place, dsn func(string) string) {
 	pools := &pools{class: c, dsns: make(map[string]string)}
 	own := c
-	own.Driver = pools
+	own.Driver, own.Locking = pools, "" // they have no pool for locks
 	own.conformance(t, func(tb testing.TB) Place {
 		p := place(tb)
 		pools.add(p.Properties["DataSource"].(string), dsn(p.DSN))
