@@ -1,6 +1,7 @@
 package servertest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -80,7 +81,7 @@ func (c Class) lockCosts(tb testing.TB, props map[string]any, rounds int, slice 
 	return results
 }
 
-func median(list []float64) float64 {
+func median[T cmp.Ordered](list []T) T {
 	slices.Sort(list)
 	return list[len(list)/2]
 }
