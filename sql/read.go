@@ -95,7 +95,7 @@ func (s *Store) Load(ctx context.Context, key string) (driver.Record, driver.Ver
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
 	r := newRow(len(s.fields), false)
-	err := s.load.row(ctx, s.bind(key)).Scan(r.dest...)
+	err := s.again(func() error { return s.load.row(ctx, s.bind(key)).Scan(r.dest...) })
 	if errors.Is(err, sql.ErrNoRows) {
 		return driver.Record{}, "", driver.ErrNotFound
 	}
@@ -108,6 +108,18 @@ func (s *Store) Load(ctx context.Context, key string) (driver.Record, driver.Ver
 	}
 	rec.Key = key
 	return rec, version, nil
+}
+
+// again reads, and again while the database undoes that in favour of another
+// statement, or had forgotten a prepared one. Where there is a single writer, a
+// lock has been waited for.
+func (s *Store) again(read func() error) error {
+	for try := 1; ; try++ {
+		err := read()
+		if err == nil || try == busyTries || s.dialect.Writer != nil || s.dialect.Classify(err) != Busy {
+			return err
+		}
+	}
 }
 
 func (s *Store) damaged(op string, reason error) error {
@@ -167,7 +179,8 @@ func (s *Store) page(ctx context.Context, op string, q *query, args []any) (page
 	defer s.life.RUnlock()
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
-	rows, err := q.rows(ctx, args...)
+	var rows *sql.Rows
+	err = s.again(func() (err error) { rows, err = q.rows(ctx, args...); return err })
 	if err != nil {
 		return nil, false, s.fail(op, err)
 	}

@@ -139,7 +139,7 @@ func (db *database) Info(ctx context.Context, conn *sql.Conn) (driver.Info, erro
 		return driver.Info{}, err
 	}
 	facts["engine"] = engine.String
-	return driver.Info{Server: db.version, Facts: facts, Guarantee: guarantee(facts), Warnings: warnings(facts)}, nil
+	return driver.Info{Server: db.version, Facts: facts, Guarantee: guarantee(facts), Warnings: warnings(facts)}, db.columns(ctx, conn)
 }
 
 // guarantee says what is left after a crash.

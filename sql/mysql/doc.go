@@ -39,6 +39,8 @@
 //   - Several purgers at once pass over the rows of each other.
 //   - A session that is larger than a packet of the server is refused before it
 //     is sent.
+//   - A table whose columns hold less than a session may have, or compare text, is
+//     refused: a server that is not strict would cut what is stored.
 //
 // # What is not promised
 //

@@ -39,6 +39,7 @@
 //     anything is sent on it.
 //   - Parameters are never written into the text of a statement. Statements are
 //     prepared once for each connection.
+//   - Prepared statements that the server has lost are prepared again.
 //   - Several purgers at once pass over the rows of each other.
 //
 // # What is not promised

@@ -29,6 +29,8 @@ func classify(err error) websql.Outcome {
 	switch class := e.Code[:min(2, len(e.Code))]; {
 	case e.Code == "40001", e.Code == "40P01":
 		return websql.Busy // serialization failure, deadlock
+	case e.Code == "26000":
+		return websql.Busy // a prepared statement was lost; pgx prepares it again
 	case e.Code == "40003", class == "08":
 		return websql.Unknown
 	case class == "23", class == "P0":

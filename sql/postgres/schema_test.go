@@ -73,7 +73,8 @@ func TestKeysAreExact(t *testing.T) {
 // A pool of the application stays open, and need not be set up for sessions.
 func TestBorrowedPool(t *testing.T) {
 	p := place(t)
-	for _, options := range []string{"", "&default_query_exec_mode=exec", "&default_transaction_isolation=serializable"} {
+	for _, options := range []string{"", "&default_query_exec_mode=cache_describe", "&default_query_exec_mode=describe_exec",
+		"&default_query_exec_mode=exec", "&default_query_exec_mode=simple_protocol", "&default_transaction_isolation=serializable"} {
 		remarks := class.BorrowedPool(t, bare(t, p.DSN+options))
 		require.Equal(t, strings.Contains(options, "serializable"), strings.Contains(remarks, "default_transaction_isolation is serializable"))
 	}

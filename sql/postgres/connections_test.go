@@ -1,0 +1,24 @@
+package postgres_test
+
+import (
+	"testing"
+
+	"github.com/websession/websession/internal/servers"
+	"github.com/websession/websession/internal/testenv"
+	"github.com/websession/websession/sql/internal/servertest"
+)
+
+// A server that closes idle connections costs nothing.
+func TestIdleConnections(t *testing.T) {
+	s := testenv.NewPostgres(t, &servers.PostgresOptions{Password: "secret", Config: []string{"idle_session_timeout=200ms"}})
+	admin := bare(t, s.URL("postgres"))
+	admin.SetMaxIdleConns(0)
+	class.Idle(t, own(s), func() int {
+		return servertest.Query[int](t, admin, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'websession'")
+	})
+}
+
+// Prepared statements that a server, or a pooler before it, has forgotten.
+func TestLostStatements(t *testing.T) {
+	class.LostStatements(t, place(t), "DEALLOCATE ALL", "DISCARD ALL")
+}
