@@ -20,8 +20,8 @@ var class = servertest.Class{Driver: mysql.Driver{}, Dialect: mysql.Dialect(), S
 var (
 	try, open, refused, bare, borrowed = class.Try, class.Open, class.Refused, class.Bare, class.Borrowed
 
-	with, record, create, mustHold, mustNotBeApplied, mustExec, until, within = servertest.With, servertest.Record, servertest.Create,
-		servertest.MustHold, servertest.MustNotBeApplied, servertest.Exec, servertest.Until, servertest.Within
+	with, record, create, mustHold, mustNotBeApplied, mustExec, until = servertest.With, servertest.Record, servertest.Create,
+		servertest.MustHold, servertest.MustNotBeApplied, servertest.Exec, servertest.Until
 )
 
 // place is an empty database on the server that all tests share.

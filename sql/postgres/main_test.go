@@ -18,7 +18,7 @@ var ctx = context.Background()
 var class = servertest.Class{Driver: postgres.Driver{}, Dialect: postgres.Dialect(), SQL: "pgx", Locking: "advisory"}
 
 var (
-	try, open, refused, bare, borrowed = class.Try, class.Open, class.Refused, class.Bare, class.Borrowed
+	try, open, refused, bare = class.Try, class.Open, class.Refused, class.Bare
 
 	with, record, create, mustHold, mustNotBeApplied, mustExec, until, within = servertest.With, servertest.Record, servertest.Create,
 		servertest.MustHold, servertest.MustNotBeApplied, servertest.Exec, servertest.Until, servertest.Within
