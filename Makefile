@@ -8,7 +8,7 @@ BUILD       = .build
 
 # What uses servers: an address from the environment, Docker, or local programs
 # (docs of internal/testenv); WEBSESSION_TEST_SERVERS=docker|local|address insists.
-SERVED      = ./internal/testenv/... ./redis/... ./sql/postgres/... ./sql/mysql/...
+SERVED      = ./internal/testenv/... ./redis/... ./sql/postgres/... ./sql/mysql/... ./cassandra/...
 
 .PHONY: help test short check deps examples fuzz allocs servers prove bench screenshots
 

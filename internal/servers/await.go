@@ -14,10 +14,14 @@ const (
 
 // bounded gives a start a deadline if it has none.
 func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	return boundedBy(ctx, startTimeout)
+}
+
+func boundedBy(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	if _, has := ctx.Deadline(); has {
 		return context.WithCancel(ctx)
 	}
-	return context.WithTimeout(ctx, startTimeout)
+	return context.WithTimeout(ctx, d)
 }
 
 // await looks until look has nothing to say against it.

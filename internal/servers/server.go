@@ -173,8 +173,10 @@ func (s *Server) start(ctx context.Context) error {
 }
 
 func (s *Server) ended() error {
-	if strings.Contains(s.log(), "Address already in use") {
-		return errPortTaken
+	for _, words := range []string{"Address already in use", "is in use by another process", "Failed to bind port"} {
+		if strings.Contains(s.log(), words) {
+			return errPortTaken
+		}
 	}
 	return fmt.Errorf("the process has ended by itself: %w", s.child.err)
 }

@@ -134,6 +134,8 @@ func TestMissingProgramNamesItsPackage(t *testing.T) {
 		{"redis-server", func() error { _, err := servers.StartCluster(ctx, nil); return err }},
 		{"postgresql", func() error { _, err := servers.StartPostgres(ctx, nil); return err }},
 		{"mariadb-server-core", func() error { _, err := servers.StartMariaDB(ctx, nil); return err }},
+		{"openjdk-17-jre-headless", func() error { _, err := servers.StartCassandra(ctx, nil); return err }},
+		{"openjdk-17-jre-headless", func() error { _, err := servers.StartCassandraRing(ctx, nil); return err }},
 	} {
 		err := c.start()
 		require.ErrorIs(t, err, exec.ErrNotFound)

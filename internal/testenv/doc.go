@@ -21,14 +21,19 @@
 //	WEBSESSION_TEST_CLUSTER    host:port,host:port,...
 //	WEBSESSION_TEST_POSTGRES   postgres://user:password@host:port/database?sslmode=disable
 //	WEBSESSION_TEST_MARIADB    user:password@tcp(host:port)/
+//	WEBSESSION_TEST_CASSANDRA  host:port,host:port,...
 //
-// The SQL users must be allowed to create databases. An address that does not
+// The SQL users must be allowed to create databases, and Cassandra must let
+// everybody create keyspaces. An address that does not
 // answer fails the test; no other way is tried then.
 //
 //	WEBSESSION_TEST_SERVERS          address, docker or local allows this way only
 //	WEBSESSION_TEST_REDIS_IMAGE      redis:7, also for Sentinel and Cluster
 //	WEBSESSION_TEST_POSTGRES_IMAGE   postgres:15
 //	WEBSESSION_TEST_MARIADB_IMAGE    mariadb:10.11
+//	WEBSESSION_TEST_CASSANDRA_IMAGE  cassandra:5
+//	WEBSESSION_CASSANDRA_LIB         the folder of Cassandra's jars, which are no Debian
+//	                                 package: .ci/install fetches them into the user's cache
 //
 // With -short every test that asks for a server is skipped.
 //

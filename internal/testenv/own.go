@@ -40,6 +40,20 @@ func NewMariaDB(tb testing.TB, o *servers.MariaDBOptions) *servers.MariaDB {
 	return own(tb, "MariaDB", o, servers.StartMariaDB)
 }
 
+// NewCassandra starts a Cassandra node for one test. It takes seconds, and half a
+// GiB.
+func NewCassandra(tb testing.TB, o *servers.CassandraOptions) *servers.Cassandra {
+	tb.Helper()
+	return own(tb, "Cassandra", o, servers.StartCassandra)
+}
+
+// NewCassandraRing starts three Cassandra nodes for one test, on 127.0.0.1,
+// 127.0.0.2 and 127.0.0.3.
+func NewCassandraRing(tb testing.TB, o *servers.CassandraOptions) *servers.CassandraRing {
+	tb.Helper()
+	return own(tb, "Cassandra ring", o, servers.StartCassandraRing)
+}
+
 func own[O any, S interface{ Stop() error }](tb testing.TB, name string, o O, start func(context.Context, O) (S, error)) S {
 	tb.Helper()
 	skipShort(tb, name+" of the test's own")

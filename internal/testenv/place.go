@@ -27,6 +27,9 @@ type Place struct {
 	// go-sql-driver/mysql for MariaDB.
 	DSN string
 
+	// Keyspace is where the tables of the place are, in Cassandra.
+	Keyspace string
+
 	how string
 }
 

@@ -39,6 +39,9 @@ var kinds = []kind{
 	{"MariaDB", sharedMariaDB, MariaDB, func(ctx context.Context, p *Place) error {
 		return inMariaDB(ctx, p.DSN, "CREATE TABLE t (v int)")
 	}},
+	{"Cassandra", sharedCassandra, CassandraKeyspace, func(ctx context.Context, p *Place) error {
+		return inCassandra(ctx, p, "CREATE TABLE t (k int PRIMARY KEY)")
+	}},
 }
 
 func leaveKeys(ctx context.Context, p *Place) error {
@@ -49,6 +52,15 @@ func leaveKeys(ctx context.Context, p *Place) error {
 		err = errors.Join(err, c.Set(ctx, p.Prefix+key, "v", 0).Err())
 	}
 	return err
+}
+
+func inCassandra(ctx context.Context, p *Place, statement string) error {
+	s, err := CassandraSession(p.Addrs, p.Keyspace)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return s.Query(statement).WithContext(ctx).Exec()
 }
 
 // again is the same server without anything that was started.
@@ -96,13 +108,34 @@ func keysOf(t *testing.T, p *Place) []string {
 	return keys
 }
 
+// Tables of Cassandra are used again, when they are empty.
+func TestTablesAreUsedAgain(t *testing.T) {
+	var first *Place
+	t.Run("use", func(t *testing.T) {
+		first = Cassandra(t)
+		table := first.Properties["table"].(string)
+		require.NotEqual(t, table, Cassandra(t).Properties["table"])
+		for _, statement := range []string{"CREATE TABLE " + table + "more (k int PRIMARY KEY)", "INSERT INTO " + table + "more (k) VALUES (1)"} {
+			require.NoError(t, inCassandra(t.Context(), first, statement))
+		}
+	})
+	again := Cassandra(t)
+	require.Equal(t, first.Properties["table"], again.Properties["table"])
+	s, err := CassandraSession(again.Addrs, again.Keyspace)
+	require.NoError(t, err)
+	defer s.Close()
+	var n int
+	require.NoError(t, s.Query("SELECT COUNT(*) FROM "+again.Properties["table"].(string)+"more").Scan(&n))
+	require.Zero(t, n)
+}
+
 // Each kind starts in each way, serves, and is gone when it is stopped.
 func TestWays(t *testing.T) {
 	for _, how := range ways() {
 		for _, k := range kinds {
 			t.Run(how+"/"+k.name, func(t *testing.T) {
 				skipShort(t, "by "+how)
-				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
 				defer cancel()
 				s := k.server.again()
 				begin := time.Now()
