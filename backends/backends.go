@@ -8,6 +8,7 @@
 package backends
 
 import (
+	_ "github.com/websession/websession/cassandra"      // Cassandra
 	_ "github.com/websession/websession/file"           // File
 	_ "github.com/websession/websession/redis"          // Redis, RedisSentinel, RedisCluster
 	_ "github.com/websession/websession/session/memory" // Memory

@@ -14,7 +14,7 @@ import (
 func TestEveryBuiltInClassHasAnImportHint(t *testing.T) {
 	empty := session.NewRegistry()
 	classes := driver.Registered()
-	require.Len(t, classes, 8)
+	require.Len(t, classes, 9)
 	for _, d := range classes {
 		c := d.Class()
 		for _, name := range append([]string{c.Name}, c.Aliases...) {

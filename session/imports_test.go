@@ -37,12 +37,13 @@ var allowed = []struct {
 	{"sql/internal", []string{module + "session/driver", module + "sql"}},
 	{"sql", []string{module + "session/driver"}},
 	{"redis", []string{module + "session/driver", "github.com/redis/go-redis/v9", "github.com/redis/go-redis/v9/..."}},
+	{"cassandra", []string{module + "session/driver", "github.com/gocql/gocql"}},
 	{"backends", []string{module + "..."}},
 	{"internal/servers", nil},
 	{"internal/workload", []string{module + "session"}},
 	{"internal/lyingdisk", []string{module + "internal/lyingdisk", module + "internal/lyingdisk/...", module + "session/driver", "github.com/hanwen/go-fuse/v2/..."}},
 	// Only tests import it, and only it imports Docker's client.
-	{"internal/testenv", []string{module + "internal/servers", "github.com/ory/dockertest/v3", "github.com/ory/dockertest/v3/...", "github.com/Shopify/toxiproxy/v2", "github.com/Shopify/toxiproxy/v2/...", "github.com/rs/zerolog", "github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/...", "github.com/go-sql-driver/mysql", "github.com/redis/go-redis/v9"}},
+	{"internal/testenv", []string{module + "internal/servers", "github.com/ory/dockertest/v3", "github.com/ory/dockertest/v3/...", "github.com/Shopify/toxiproxy/v2", "github.com/Shopify/toxiproxy/v2/...", "github.com/rs/zerolog", "github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/...", "github.com/go-sql-driver/mysql", "github.com/redis/go-redis/v9", "github.com/gocql/gocql"}},
 	{"cmd/websession", []string{module + "cmd/websession/...", module + "backends", module + "session", module + "session/...", "github.com/spf13/cobra", "github.com/spf13/pflag", "go.yaml.in/yaml/v3"}},
 }
 

@@ -232,6 +232,7 @@ type builtin struct {
 }
 
 var builtins = []builtin{
+	{"Cassandra", nil, []string{"cassandra"}, "github.com/websession/websession/cassandra"},
 	{"File", nil, []string{"file"}, "github.com/websession/websession/file"},
 	{"Memory", nil, []string{"memory"}, "github.com/websession/websession/session/memory"},
 	{"MySQL", []string{"MariaDB"}, []string{"mysql", "mariadb"}, "github.com/websession/websession/sql/mysql"},

@@ -1,0 +1,193 @@
+package cassandra
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/websession/websession/session/driver"
+)
+
+// A version is 16 random bytes, and what its record's index entries are: until
+// when they last in ms since 1970 (0: there are none), the 8 bytes that they are
+// marked with, and 8 bytes of a digest of the index.
+const (
+	versionSize = 40
+	markSize    = 8
+
+	untilAt = 16
+	markAt  = untilAt + 8
+	sumAt   = markAt + markSize
+)
+
+// entries says what a version knows about the index entries of its record.
+type entries struct {
+	until time.Time // how long they last, by the clock of who wrote them; zero: there are none
+	mark  [markSize]byte
+	sum   [8]byte // of the index
+}
+
+// newVersion answers a version that never was.
+func newVersion(e entries) []byte {
+	b := make([]byte, versionSize)
+	rand.Read(b[:untilAt])
+	if !e.until.IsZero() {
+		binary.BigEndian.PutUint64(b[untilAt:], uint64(e.until.UnixMilli()))
+		copy(b[markAt:], e.mark[:])
+		copy(b[sumAt:], e.sum[:])
+	}
+	return b
+}
+
+// entriesOf answers what a version knows.
+func entriesOf(v driver.Version) (e entries) {
+	if len(v) != versionSize {
+		return e
+	}
+	if ms := int64(binary.BigEndian.Uint64([]byte(v[untilAt:markAt]))); ms != 0 {
+		e.until = time.UnixMilli(ms)
+	}
+	copy(e.mark[:], v[markAt:])
+	copy(e.sum[:], v[sumAt:])
+	return e
+}
+
+// sumOf answers the digest of an index as it is stored.
+func sumOf(index []byte) (sum [8]byte) {
+	h := sha256.Sum256(index)
+	copy(sum[:], h[:])
+	return sum
+}
+
+// errDamage says that a row is none of a session.
+var errDamage = errors.New("the row is not a session, or not a whole one")
+
+// encodeIndex answers an index as it is stored: for each field, in order, the
+// field and its digest, both after a length of two bytes. Equal maps are equal
+// bytes, and no index is no bytes, which is not null.
+func encodeIndex(index map[string]string) ([]byte, error) {
+	b := []byte{}
+	for _, field := range slices.Sorted(maps.Keys(index)) {
+		digest := index[field]
+		if len(field) > math.MaxUint16 || len(digest) > math.MaxUint16 {
+			return nil, errors.New("the name or the digest of an index field is too long")
+		}
+		b = binary.BigEndian.AppendUint16(b, uint16(len(field)))
+		b = append(b, field...)
+		b = binary.BigEndian.AppendUint16(b, uint16(len(digest)))
+		b = append(b, digest...)
+	}
+	return b, nil
+}
+
+func decodeIndex(b []byte) (map[string]string, error) {
+	if len(b) == 0 {
+		return nil, nil
+	}
+	index := make(map[string]string)
+	next := func() (string, bool) {
+		if len(b) < 2 {
+			return "", false
+		}
+		n := int(binary.BigEndian.Uint16(b))
+		if len(b) < 2+n {
+			return "", false
+		}
+		s := string(b[2 : 2+n])
+		b = b[2+n:]
+		return s, true
+	}
+	for len(b) > 0 {
+		field, ok := next()
+		digest, ok2 := next()
+		if !ok || !ok2 {
+			return nil, errDamage
+		}
+		index[field] = digest
+	}
+	return index, nil
+}
+
+// row is a session as it lies in the table. Null is nil.
+type row struct {
+	key                  string
+	version, index, data []byte
+	expires              *int64 // ms since 1970; null: never
+}
+
+// record answers the record in a row. A row without version is one whose session
+// has ended.
+func (r row) record() (driver.Record, driver.Version, error) {
+	if r.version == nil {
+		return driver.Record{}, "", driver.ErrNotFound
+	}
+	index, err := decodeIndex(r.index)
+	if err != nil || len(r.version) != versionSize || r.data == nil || r.index == nil {
+		return driver.Record{}, "", damaged(errDamage)
+	}
+	rec := driver.Record{Key: r.key, Data: r.data, Index: index}
+	if r.expires != nil {
+		rec.Expires = time.UnixMilli(*r.expires).UTC()
+	}
+	return rec, driver.Version(r.version), nil
+}
+
+// deadline answers the value of the column expires.
+func deadline(expires time.Time) any {
+	if expires.IsZero() {
+		return nil
+	}
+	return expires.UnixMilli()
+}
+
+// mostTTL is Cassandra's limit, in seconds. What lives longer does not end by
+// itself.
+const mostTTL = 20 * 365 * 24 * 60 * 60
+
+// ttl answers how many seconds a record stays in the table, 0 for ever.
+func ttl(expires, now time.Time) int {
+	if expires.IsZero() {
+		return 0
+	}
+	return seconds(expires.Sub(now) + driver.Margin)
+}
+
+// seconds rounds up.
+func seconds(d time.Duration) int {
+	s := (d + time.Second - 1) / time.Second
+	if s > mostTTL {
+		return 0
+	}
+	return int(max(1, s))
+}
+
+// fits reports why a record is beyond the limits.
+func fits(rec driver.Record) error {
+	switch {
+	case !validKey(rec.Key):
+		return driver.NotApplied(errors.New("cassandra: the key is malformed"))
+	case len(rec.Data) > driver.MaxData:
+		return driver.NotApplied(errors.New("cassandra: the data are longer than driver.MaxData"))
+	}
+	return nil
+}
+
+// validKey reports whether key may be one of a record.
+func validKey(key string) bool {
+	if key == "" || len(key) > driver.MaxKey {
+		return false
+	}
+	for i := range len(key) {
+		switch c := key[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '-':
+		default:
+			return false
+		}
+	}
+	return true
+}
