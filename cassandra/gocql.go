@@ -86,9 +86,6 @@ func (s settings) dialAll(ctx context.Context) (*library, error) {
 	}
 	policy := gocql.TokenAwareHostPolicy(near)
 	conf.PoolConfig.HostSelectionPolicy = policy
-	if s.observer != nil {
-		conf.QueryObserver = observer(s.observer)
-	}
 	d := &dialer{settings: s}
 	if s.tls {
 		var err error
@@ -125,12 +122,6 @@ func (s settings) dialAll(ctx context.Context) (*library, error) {
 	l.policy = policy
 	return l, nil
 }
-
-// observer tells tests what is sent.
-type observer func(statement string)
-
-// ObserveQuery implements gocql.QueryObserver.
-func (o observer) ObserveQuery(_ context.Context, q gocql.ObservedQuery) { o(q.Statement) }
 
 // quiet is a logger of gocql, which logs what it returns, too.
 type quiet struct{}

@@ -69,7 +69,7 @@ func (c *change) lasting(needed time.Time) time.Time {
 	if needed.Equal(endless) {
 		return endless
 	}
-	left := max(needed.Sub(c.now), 0)
+	left := max(needed.Sub(c.now), 0) // twenty years at most
 	until := c.now.Add(left + max(left, leastLead))
 	if seconds(until.Sub(c.now)) == 0 {
 		return endless

@@ -26,8 +26,7 @@ type settings struct {
 	create     replication // nil: the keyspace is there
 	options    Options
 
-	route    func(addr string) string // where tests connect to instead
-	observer func(statement string)   // tests see what is sent
+	route func(addr string) string // where tests connect to instead
 }
 
 // Defaults and bounds of properties.

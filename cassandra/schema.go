@@ -38,7 +38,7 @@ const (
 // sessions of most: a node that was away for longer than that, and was not
 // repaired, brings back nothing that has not ended by itself.
 func tables(o Options) []table {
-	const options = "compaction = {'class': 'LeveledCompactionStrategy'} AND gc_grace_seconds = 864000 AND default_time_to_live = 0"
+	const options = "compaction = {'class': 'LeveledCompactionStrategy'}\n  AND gc_grace_seconds = 864000\n  AND default_time_to_live = 0"
 	comment := fmt.Sprintf("schema %d, conflict: %s", schemaVersion, o.Conflict)
 	return []table{{
 		name: o.Table, keyspace: o.Keyspace, comment: "websession sessions, " + comment, options: options,
@@ -69,9 +69,9 @@ func (t table) statement(id string) string {
 	}
 	keys = append([]string{"(" + strings.Join(partitions, ", ") + ")"}, keys...)
 	lines = append(lines, "  PRIMARY KEY ("+strings.Join(keys, ", ")+")")
-	options := "comment = '" + t.comment + "' AND " + t.options
+	options := "comment = '" + t.comment + "'\n  AND " + t.options
 	if id != "" {
-		options = "ID = " + id + " AND " + options
+		options = "ID = " + id + "\n  AND " + options
 	}
 	return fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (\n%s\n) WITH %s", qualified(t.keyspace, t.name), strings.Join(lines, ",\n"), options)
 }

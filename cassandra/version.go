@@ -154,12 +154,15 @@ func ttl(expires, now time.Time) int {
 	if expires.IsZero() {
 		return 0
 	}
-	return seconds(expires.Sub(now) + driver.Margin)
+	return seconds(expires.Add(driver.Margin).Sub(now))
 }
 
-// seconds rounds up.
+// seconds rounds up. What is longer than mostTTL is 0.
 func seconds(d time.Duration) int {
-	s := (d + time.Second - 1) / time.Second
+	s := d / time.Second
+	if d%time.Second > 0 {
+		s++
+	}
 	if s > mostTTL {
 		return 0
 	}
