@@ -1,10 +1,8 @@
 package cassandra
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 
 	"github.com/websession/websession/session/driver"
@@ -76,10 +74,8 @@ var hints = []struct{ words, hint string }{
 	{"has no CREATE permission", "the user may not make what is missing: run what websession schema prints as another user"},
 	{"has no ALTER permission", "the user may not make what is missing: run what websession schema prints as another user"},
 	{"permission on", "the user lacks rights: grant SELECT and MODIFY on the tables"},
-	{"maximum size", "the server takes no session of this size: raise max_mutation_size and commitlog_segment_size"},
-	{"Mutation of", "the server takes no session of this size: raise max_mutation_size and commitlog_segment_size"},
-	{"native_transport_max_frame_size", "the server takes no session of this size: raise native_transport_max_frame_size"},
 	{"Cannot achieve consistency level", "too few nodes with a copy are up: look at nodetool status, and at the keyspace's replication"},
+	{"does not exist", "the table was dropped while it was in use: open the store again"},
 	{"unconfigured table", "the table was dropped while it was in use: open the store again"},
 	{"does not look like a TLS handshake", "the server does not speak TLS: remove ssl"},
 	{"certificate", "check tls_ca, tls_server_name and the server's certificate"},
@@ -100,15 +96,9 @@ func hintOf(err error) string {
 
 // explain answers the error of connecting, with what to change.
 func explain(err error) error {
-	if hint := hintOf(err); hint != "" {
-		return fmt.Errorf("%w: %s", err, hint)
+	hint := hintOf(err)
+	if hint == "" {
+		hint = "check hosts and ssl, and that the nodes run"
 	}
-	var dns *net.DNSError
-	text := err.Error()
-	for _, words := range []string{"connection refused", "no route", "failed to resolve", "unreachable", "i/o timeout", "no response", "EOF", "reset by peer", "no connections"} {
-		if strings.Contains(text, words) || errors.As(err, &dns) || errors.Is(err, context.DeadlineExceeded) {
-			return fmt.Errorf("%w: no node can be reached: check hosts, ssl, and that they run", err)
-		}
-	}
-	return err
+	return fmt.Errorf("%w: %s", err, hint)
 }

@@ -33,7 +33,7 @@ func New(session *gocql.Session, o *Options) (driver.Store, error) {
 	defer cancel()
 	s, err := attach(ctx, newLibrary(session, options, false), options, place{})
 	if err != nil {
-		return nil, fmt.Errorf("cassandra: new: %w", err)
+		return nil, fail("new", err)
 	}
 	return s, nil
 }
@@ -211,11 +211,11 @@ func (l *library) row(ctx context.Context, serial bool, text, key string) (r *ro
 	if serial {
 		level = l.serial
 	}
-	err = l.again(ctx, func(ctx context.Context) error {
-		q, out, end := l.query(ctx, text, []any{key})
+	err = l.again(ctx, func(whole context.Context) error {
+		q, out, end := l.query(whole, text, []any{key})
 		defer end()
 		r = new(row)
-		iter := q.Consistency(level).Iter()
+		iter := q.RetryPolicy(elsewhere{}).Consistency(level).Iter()
 		if !iter.Scan(uncopied{&r.version}, &r.expires, uncopied{&r.index}, uncopied{&r.data}) {
 			r = nil
 		}
@@ -250,11 +250,11 @@ func (l *library) entries(ctx context.Context, p page, text, field, digest strin
 
 // page reads one page of rows.
 func (l *library) page(ctx context.Context, p page, text string, args []any, scan func(*gocql.Iter) bool, reset func()) (next []byte, err error) {
-	err = l.again(ctx, func(ctx context.Context) error {
+	err = l.again(ctx, func(whole context.Context) error {
 		reset()
-		q, out, end := l.query(ctx, text, args)
+		q, out, end := l.query(whole, text, args)
 		defer end()
-		iter := q.PageSize(p.size).PageState(p.from).Iter()
+		iter := q.RetryPolicy(elsewhere{}).PageSize(p.size).PageState(p.from).Iter()
 		next = append([]byte(nil), iter.PageState()...)
 		for scan(iter) {
 		}
@@ -267,10 +267,10 @@ func (l *library) page(ctx context.Context, p page, text string, args []any, sca
 }
 
 func (l *library) texts(ctx context.Context, text string, args ...any) (all []map[string]string, err error) {
-	err = l.again(ctx, func(ctx context.Context) error {
-		q, out, end := l.query(ctx, text, args)
+	err = l.again(ctx, func(whole context.Context) error {
+		q, out, end := l.query(whole, text, args)
 		defer end()
-		iter := q.Consistency(gocql.One).Iter()
+		iter := q.RetryPolicy(elsewhere{}).Consistency(gocql.One).Iter()
 		list, _ := iter.SliceMap()
 		all = make([]map[string]string, len(list))
 		for i, m := range list {
@@ -304,15 +304,36 @@ func (l *library) change(ctx context.Context, text string) error {
 	return nil
 }
 
+// elsewhere has what changes nothing tried on the next node.
+type elsewhere struct{}
+
+// Attempt implements gocql.RetryPolicy.
+func (elsewhere) Attempt(q gocql.RetryableQuery) bool {
+	return q.Attempts() < tries && q.Context().Err() == nil
+}
+
+// GetRetryType implements gocql.RetryPolicy.
+func (elsewhere) GetRetryType(err error) gocql.RetryType {
+	if retriable(kindOfLibrary(err)) {
+		return gocql.RetryNextHost
+	}
+	return gocql.Rethrow
+}
+
+// tries is how often something is read, on one node after the other, and then once
+// more on all of them.
+const tries = 3
+
+func retriable(kind faultKind) bool { return kind == broken || kind == busy }
+
 // again repeats what changes nothing, on another connection, or when nodes were
 // busy, while the time of one statement lasts.
 func (l *library) again(ctx context.Context, do func(context.Context) error) error {
-	const tries = 3
 	whole, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
 	for try := 1; ; try++ {
 		err := do(whole)
-		if kind := kindOf(err); err == nil || try == tries || kind != broken && kind != busy || whole.Err() != nil {
+		if err == nil || try == tries || !retriable(kindOf(err)) || whole.Err() != nil {
 			return err
 		}
 	}
@@ -320,24 +341,31 @@ func (l *library) again(ctx context.Context, do func(context.Context) error) err
 
 // tell answers an error as the rest of the package knows it.
 func (l *library) tell(ctx context.Context, err error, out bool) error {
-	var answer gocql.RequestError
-	var network net.Error
-	f := &fault{err: err, out: out}
+	f := &fault{err: err, out: out, kind: kindOfLibrary(err)}
 	switch {
 	case err == nil, errors.Is(err, gocql.ErrNotFound):
 		return nil
 	case errors.Is(err, gocql.ErrSessionClosed):
 		f.err, f.out = fmt.Errorf("%w: %w", driver.ErrClosed, err), false
-	case errors.As(err, &answer):
-		f.kind = kindOfCode(answer.Code())
 	case errors.Is(err, gocql.ErrNoConnections):
-		f.kind, f.out = broken, false
+		f.out = false
 	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil, errors.Is(err, gocql.ErrTimeoutNoResponse):
 		f.err = fmt.Errorf("no answer within %v", l.timeout)
-	case errors.Is(err, io.EOF), errors.Is(err, gocql.ErrConnectionClosed), errors.As(err, &network) && !network.Timeout():
-		f.kind = broken
 	}
 	return f
+}
+
+func kindOfLibrary(err error) faultKind {
+	var answer gocql.RequestError
+	var network net.Error
+	switch {
+	case errors.As(err, &answer):
+		return kindOfCode(answer.Code())
+	case errors.Is(err, io.EOF), errors.Is(err, gocql.ErrConnectionClosed), errors.Is(err, gocql.ErrNoConnections),
+		errors.As(err, &network) && !network.Timeout():
+		return broken
+	}
+	return unknown
 }
 
 func kindOfCode(code int) faultKind {

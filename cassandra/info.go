@@ -14,6 +14,34 @@ import (
 const settingsQuery = "SELECT name, value FROM system_views.settings WHERE name IN ('commitlog_sync', 'commitlog_sync_period', " +
 	"'max_mutation_size', 'native_transport_max_frame_size', 'paxos_variant', 'authenticator')"
 
+// settingsOf reads the settings of a node, as far as the user may.
+func settingsOf(ctx context.Context, s server) (map[string]string, error) {
+	rows, err := s.texts(ctx, settingsQuery)
+	if err != nil && kindOf(err) != refused {
+		return nil, err
+	}
+	settings := make(map[string]string)
+	for _, row := range rows {
+		settings[row["name"]] = row["value"]
+	}
+	return settings, nil
+}
+
+// overhead is more than what a statement has beside the data.
+const overhead = 16 << 10
+
+// largest answers how many bytes of data a node takes by its settings. A node does
+// not say that a transaction was too large: it would seem to be slow.
+func largest(settings map[string]string) int {
+	most := driver.MaxData
+	for _, name := range []string{"max_mutation_size", "native_transport_max_frame_size"} {
+		if size := sizeOf(settings[name]); size > 0 {
+			most = min(most, max(0, size-overhead))
+		}
+	}
+	return most
+}
+
 // usualLife is how long sessions live at most where nobody says otherwise.
 const usualLife = 7 * 24 * time.Hour
 
@@ -33,14 +61,11 @@ func (s *Store) Ping(ctx context.Context) (driver.Info, error) {
 	if err != nil {
 		return driver.Info{}, fail("ping", err)
 	}
-	i := report{info: driver.Info{Server: "Apache Cassandra " + r.version, Facts: make(map[string]string)}, settings: make(map[string]string)}
-	if settings, err := s.server.texts(ctx, settingsQuery); err == nil {
-		for _, row := range settings {
-			i.settings[row["name"]] = row["value"]
-		}
-	} else if ctx.Err() != nil {
-		return driver.Info{}, fail("ping", ctx.Err())
+	settings, err := settingsOf(ctx, s.server)
+	if err != nil {
+		return driver.Info{}, fail("ping", err)
 	}
+	i := report{info: driver.Info{Server: "Apache Cassandra " + r.version, Facts: make(map[string]string)}, settings: settings}
 	i.version(r.version)
 	i.topology(r, s.options)
 	if len(rows) > 0 {
@@ -112,16 +137,14 @@ func (i *report) graves(text string) {
 
 // limits warns of sessions that the server would refuse.
 func (i *report) limits() {
-	for name, needed := range map[string]int{"max_mutation_size": 2 * driver.MaxData, "native_transport_max_frame_size": driver.MaxData + 1<<20} {
-		text := i.settings[name]
-		size := sizeOf(text)
-		if size == 0 {
-			continue
+	for _, name := range []string{"max_mutation_size", "native_transport_max_frame_size"} {
+		if text := i.settings[name]; sizeOf(text) > 0 {
+			i.info.Facts[name] = text
 		}
-		i.info.Facts[name] = text
-		if size < needed {
-			i.warn("%s is %s: sessions of %d MiB, which others take, will be refused.", name, text, driver.MaxData>>20)
-		}
+	}
+	if most := largest(i.settings); most < driver.MaxData {
+		i.warn("The server takes sessions of at most %d KiB, and other stores take %d: raise max_mutation_size, which is half of commitlog_segment_size, and native_transport_max_frame_size.",
+			most>>10, driver.MaxData>>10)
 	}
 }
 

@@ -12,9 +12,6 @@ import (
 // openFor bounds how long New asks the server.
 const openFor = 30 * time.Second
 
-// schemaStatements is about how many statements opening a store may take.
-const schemaStatements = 4
-
 // place is where a store is to be, beside its Options.
 type place struct {
 	datacenter string
@@ -35,12 +32,10 @@ func open(ctx context.Context, s settings, o driver.OpenOptions) (*Store, error)
 	if err != nil {
 		return nil, fmt.Errorf("cassandra: open: %w", explain(err))
 	}
-	ctx, cancel = context.WithTimeout(ctx, schemaStatements*options.Timeout)
-	defer cancel()
-	store, err := attach(ctx, l, options, place{s.datacenter, s.create})
+	store, err := attach(ctx, l, options, place{s.datacenter, s.create}) // each statement is bounded
 	if err != nil {
 		l.close()
-		return nil, fmt.Errorf("cassandra: open: %w", explain(err))
+		return nil, fail("open", err)
 	}
 	l.route(options.Keyspace)
 	return store, nil
@@ -51,7 +46,11 @@ func attach(ctx context.Context, s server, o Options, p place) (*Store, error) {
 	if err := prepare(ctx, s, o, p); err != nil {
 		return nil, err
 	}
-	return &Store{server: s, options: o, texts: newStatements(o.Keyspace, o.Table), done: make(chan struct{})}, nil
+	settings, err := settingsOf(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	return &Store{server: s, options: o, texts: newStatements(o.Keyspace, o.Table), largest: largest(settings), done: make(chan struct{})}, nil
 }
 
 // prepare checks the cluster, the keyspace and the tables, and makes what is

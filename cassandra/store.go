@@ -18,6 +18,7 @@ type Store struct {
 	server  server
 	options Options
 	texts   *statements
+	largest int // bytes of data that the nodes take
 
 	life   sync.RWMutex  // held for reading by whoever uses server
 	done   chan struct{} // closed by Close
@@ -137,8 +138,8 @@ type change struct {
 
 // begin prepares a mutation of rec, which was in the version old.
 func (s *Store) begin(op string, rec driver.Record, old driver.Version) (*change, error) {
-	if err := fits(rec); err != nil {
-		return nil, err
+	if err := s.fits(rec); err != nil {
+		return nil, driver.NotApplied(fail(op, err))
 	}
 	index, err := encodeIndex(rec.Index)
 	if err != nil {

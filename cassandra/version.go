@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -170,12 +171,14 @@ func seconds(d time.Duration) int {
 }
 
 // fits reports why a record is beyond the limits.
-func fits(rec driver.Record) error {
-	switch {
+func (s *Store) fits(rec driver.Record) error {
+	switch n := len(rec.Data); {
 	case !validKey(rec.Key):
-		return driver.NotApplied(errors.New("cassandra: the key is malformed"))
-	case len(rec.Data) > driver.MaxData:
-		return driver.NotApplied(errors.New("cassandra: the data are longer than driver.MaxData"))
+		return errors.New("the key is malformed")
+	case n > driver.MaxData:
+		return errors.New("the data are longer than driver.MaxData")
+	case n > s.largest:
+		return fmt.Errorf("the session has %d bytes, and the server takes %d: raise max_mutation_size, which is half of commitlog_segment_size, and native_transport_max_frame_size", n, s.largest)
 	}
 	return nil
 }

@@ -18,8 +18,9 @@ type CassandraOptions struct {
 	// may do. There is a superuser at first, CassandraUser.
 	Login bool
 
-	// Durable syncs changes of the schema, which are lost with a Kill else. A ring
-	// has it always.
+	// Durable has the node sync what it has confirmed. Otherwise a Kill loses what
+	// was written in the last tenth of a second, and the changes of the schema; those
+	// a ring syncs in any case.
 	Durable bool
 }
 

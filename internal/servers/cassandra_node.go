@@ -70,8 +70,6 @@ func (n cassandraNode) configure(dir string, o CassandraOptions) error {
 		{"initial_token", fmt.Sprintf("'%d'", token)},
 		{"auto_bootstrap", "false"}, // there is nothing to fetch
 		{"partitioner", "org.apache.cassandra.dht.Murmur3Partitioner"},
-		{"commitlog_sync", "periodic"},
-		{"commitlog_sync_period", "10000ms"},
 		{"seed_provider", `[{class_name: org.apache.cassandra.locator.SimpleSeedProvider, parameters: [{seeds: "127.0.0.1"}]}]`},
 		{"listen_address", n.host},
 		{"rpc_address", n.host},
@@ -90,6 +88,11 @@ func (n cassandraNode) configure(dir string, o CassandraOptions) error {
 			name, value = "data_file_directories", "["+value+"]"
 		}
 		config = append(config, [2]string{name, value})
+	}
+	if o.Durable {
+		config = append(config, [2]string{"commitlog_sync", "batch"})
+	} else {
+		config = append(config, [2]string{"commitlog_sync", "periodic"}, [2]string{"commitlog_sync_period", "10000ms"})
 	}
 	if o.Login {
 		config = append(config, [2]string{"authenticator", "PasswordAuthenticator"}, [2]string{"authorizer", "CassandraAuthorizer"})

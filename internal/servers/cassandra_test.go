@@ -56,11 +56,12 @@ func TestCassandra(t *testing.T) {
 	skipShort(t)
 	dir := emptyTemp(t)
 	c := started(t, func() (*servers.Cassandra, error) {
-		return servers.StartCassandra(t.Context(), &servers.CassandraOptions{Login: true, Durable: true, Config: []string{"commitlog_sync_period: 5000ms"}})
+		return servers.StartCassandra(t.Context(), &servers.CassandraOptions{Login: true, Durable: true, Config: []string{"commitlog_segment_size: 8MiB"}})
 	})
 	q := inCassandra(c.Addr(), &gocql.PasswordAuthenticator{Username: servers.CassandraUser, Password: servers.CassandraUser})
 	q.must(t, "SELECT data_center FROM system.local", servers.CassandraDatacenter)
-	q.must(t, "SELECT value FROM system_views.settings WHERE name = 'commitlog_sync_period'", "5000ms")
+	q.must(t, "SELECT value FROM system_views.settings WHERE name = 'commitlog_segment_size'", "8MiB")
+	q.must(t, "SELECT value FROM system_views.settings WHERE name = 'commitlog_sync'", "batch")
 	_, err := inCassandra(c.Addr(), nil)(t.Context(), "SELECT key FROM system.local")
 	require.ErrorContains(t, err, "authentication required")
 
