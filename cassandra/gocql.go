@@ -45,7 +45,6 @@ type library struct {
 	timeout       time.Duration
 	level, serial gocql.Consistency
 	agreement     gocql.SerialConsistency
-	policy        gocql.HostSelectionPolicy // nil: it is the application's
 }
 
 func newLibrary(session *gocql.Session, o Options, own bool) *library {
@@ -64,10 +63,15 @@ func newLibrary(session *gocql.Session, o Options, own bool) *library {
 	return l
 }
 
-// dialAll makes a session. If the context ends before it is made, nothing stays.
-func (s settings) dialAll(ctx context.Context) (*library, error) {
+// errNoConnections is the error of a session that no node takes, although one has
+// answered: the keyspace is not there.
+var errNoConnections = gocql.ErrNoConnectionsStarted
+
+// dialAll makes a session that knows where the copies of a keyspace are, "" for
+// none. If the context ends before it is made, nothing stays for long.
+func (s settings) dialAll(ctx context.Context, keyspace string) (*library, error) {
 	conf := gocql.NewCluster(s.hosts...)
-	conf.Port = s.port
+	conf.Port, conf.Keyspace = s.port, keyspace
 	conf.ProtoVersion = 4
 	conf.ConnectTimeout, conf.Timeout, conf.WriteTimeout = s.connect, s.options.Timeout, s.options.Timeout
 	conf.NumConns = s.pool
@@ -84,8 +88,7 @@ func (s settings) dialAll(ctx context.Context) (*library, error) {
 	if s.datacenter != "" {
 		near = gocql.DCAwareRoundRobinPolicy(s.datacenter)
 	}
-	policy := gocql.TokenAwareHostPolicy(near)
-	conf.PoolConfig.HostSelectionPolicy = policy
+	conf.PoolConfig.HostSelectionPolicy = gocql.TokenAwareHostPolicy(near)
 	d := &dialer{settings: s}
 	if s.tls {
 		var err error
@@ -105,22 +108,18 @@ func (s settings) dialAll(ctx context.Context) (*library, error) {
 	case <-made:
 		d.opened()
 	case <-ctx.Done():
-		d.abort()
-		<-made // soon: every connection is cut
-		if session != nil {
-			session.Close()
-		}
-		if err == nil {
-			err = errors.New("connecting")
-		}
-		return nil, fmt.Errorf("%w: %w", err, ctx.Err())
+		d.abort() // so that it ends soon, unless a name is being looked up
+		go func() {
+			if <-made; session != nil {
+				session.Close()
+			}
+		}()
+		return nil, fmt.Errorf("no node let the client in: %w", ctx.Err())
 	}
 	if err != nil {
 		return nil, err
 	}
-	l := newLibrary(session, s.options, true)
-	l.policy = policy
-	return l, nil
+	return newLibrary(session, s.options, true), nil
 }
 
 // quiet is a logger of gocql, which logs what it returns, too.
@@ -129,13 +128,6 @@ type quiet struct{}
 func (quiet) Print(...any)          {}
 func (quiet) Printf(string, ...any) {}
 func (quiet) Println(...any)        {}
-
-// route tells the policy where the copies of a keyspace are.
-func (l *library) route(keyspace string) {
-	if l.policy != nil {
-		l.policy.KeyspaceChanged(gocql.KeyspaceUpdateEvent{Keyspace: keyspace, Change: "UPDATED"})
-	}
-}
 
 func (l *library) close() {
 	if l.own {
@@ -173,8 +165,7 @@ func (l *library) query(ctx context.Context, text string, args []any) (q *gocql.
 	out = new(bool)
 	watched := false
 	for i, a := range args {
-		switch v := a.(type) {
-		case []byte:
+		if v, ok := a.([]byte); ok {
 			args[i], watched = sent{v, out}, true
 		}
 	}

@@ -26,9 +26,13 @@ func open(ctx context.Context, s settings, o driver.OpenOptions) (*Store, error)
 	options := s.options
 	options.Warn = o.Warn
 	options = options.withDefaults()
-	connecting, cancel := context.WithTimeout(ctx, time.Duration(len(s.hosts)+1)*s.connect)
-	defer cancel()
-	l, err := s.dialAll(connecting)
+	l, err := s.connectTo(ctx, options.Keyspace)
+	if errors.Is(err, errNoConnections) {
+		if err = s.prepareKeyspace(ctx, options); err != nil {
+			return nil, err
+		}
+		l, err = s.connectTo(ctx, options.Keyspace)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cassandra: open: %w", explain(err))
 	}
@@ -37,8 +41,27 @@ func open(ctx context.Context, s settings, o driver.OpenOptions) (*Store, error)
 		l.close()
 		return nil, fail("open", err)
 	}
-	l.route(options.Keyspace)
 	return store, nil
+}
+
+// connectTo connects. Each node is given connect_timeout.
+func (s settings) connectTo(ctx context.Context, keyspace string) (*library, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(len(s.hosts)+1)*s.connect)
+	defer cancel()
+	return s.dialAll(ctx, keyspace)
+}
+
+// prepareKeyspace makes the keyspace, or tells why it is not there.
+func (s settings) prepareKeyspace(ctx context.Context, o Options) error {
+	l, err := s.connectTo(ctx, "")
+	if err != nil {
+		return fmt.Errorf("cassandra: open: %w", explain(err))
+	}
+	defer l.close()
+	if err := prepare(ctx, l, o, place{s.datacenter, s.create}); err != nil {
+		return fail("open", err)
+	}
+	return nil
 }
 
 // attach makes a store of a server.

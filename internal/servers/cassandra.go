@@ -41,7 +41,7 @@ type Cassandra struct {
 
 // StartCassandra starts a Cassandra node without any data. It runs on a Java
 // machine of its own with a heap of 384 MiB. The context bounds the start only;
-// without a deadline it is given three minutes.
+// without a deadline it is given five minutes.
 func StartCassandra(ctx context.Context, o *CassandraOptions) (*Cassandra, error) {
 	ctx, cancel := boundedBy(ctx, cassandraTimeout)
 	defer cancel()
@@ -73,7 +73,7 @@ type CassandraRing struct {
 }
 
 // StartCassandraRing starts three nodes and waits until each sees the others. The
-// context bounds the start only; without a deadline it is given three minutes.
+// context bounds the start only; without a deadline it is given five minutes.
 // It needs loopback addresses beside 127.0.0.1, which Linux has by itself.
 func StartCassandraRing(ctx context.Context, o *CassandraOptions) (*CassandraRing, error) {
 	ctx, cancel := boundedBy(ctx, cassandraTimeout)

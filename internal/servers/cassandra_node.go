@@ -16,7 +16,7 @@ import (
 const (
 	// cassandraTimeout is for the start of a node, which is slow, on a machine
 	// that has other things to do.
-	cassandraTimeout = 3 * time.Minute
+	cassandraTimeout = 5 * time.Minute
 
 	cassandraPorts   = 2 // for clients, and for each other
 	cassandraVersion = "5.0.5"

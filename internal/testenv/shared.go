@@ -18,8 +18,9 @@ const (
 	byLocal   = "local"
 )
 
-// startTimeout bounds a start; a Docker engine may have to pull an image first.
-const startTimeout = 2 * time.Minute
+// startTimeout bounds a start; a Docker engine may have to pull an image first, and
+// three nodes of Cassandra take minutes on a machine that is busy.
+const startTimeout = 5 * time.Minute
 
 // endpoint is where a server can be reached.
 type endpoint struct {
