@@ -71,7 +71,7 @@ func record(key, data string) driver.Record {
 // until polls for a condition that another goroutine or process brings about.
 func until(tb testing.TB, what string, ok func() bool) {
 	tb.Helper()
-	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
 			tb.Fatal("waited in vain: " + what)
 		}
