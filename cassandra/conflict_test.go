@@ -8,6 +8,7 @@ import (
 
 	"github.com/websession/websession/cassandra"
 	"github.com/websession/websession/internal/testenv"
+	"github.com/websession/websession/internal/workload"
 	"github.com/websession/websession/session"
 	"github.com/websession/websession/session/driver"
 )
@@ -24,20 +25,20 @@ func TestLastWriteWinsLosesUpdates(t *testing.T) {
 		t.Run(c.conflict, func(t *testing.T) {
 			p := testenv.CassandraKeyspace(t)
 			p.Properties["conflict"] = c.conflict
-			a, b := manager(t, p.Properties, &forgetful), manager(t, p.Properties, &forgetful)
-			n, lost, back := scaled(400), 0, 0
+			a, b := workload.Manager(t, class, p.Properties, &forgetful), workload.Manager(t, class, p.Properties, &forgetful)
+			n, lost, back := workload.Scaled(400), 0, 0
 			for range n {
-				id := newSession(t, a)
-				one, other := load(t, a, id), load(t, b, id)
-				require.NoError(t, left.Set(one, "l"))
-				require.NoError(t, right.Set(other, "r"))
+				id := workload.NewSession(t, a)
+				one, other := workload.Load(t, a, id), workload.Load(t, b, id)
+				require.NoError(t, workload.Left.Set(one, "l"))
+				require.NoError(t, workload.Right.Set(other, "r"))
 				require.NoError(t, one.Save(ctx))
 				require.NoError(t, other.Save(ctx))
-				if fmt.Sprint(load(t, a, id).Names()) != "[count left right]" {
+				if fmt.Sprint(workload.Load(t, a, id).Names()) != "[count left right]" {
 					lost++
 				}
-				slow := load(t, b, id)
-				require.NoError(t, left.Set(slow, "again"))
+				slow := workload.Load(t, b, id)
+				require.NoError(t, workload.Left.Set(slow, "again"))
 				require.NoError(t, a.Destroy(ctx, id))
 				err := slow.Save(ctx)
 				if _, gone := a.Load(ctx, id); gone == nil {

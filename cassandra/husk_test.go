@@ -1,18 +1,14 @@
 package cassandra_test
 
 import (
-	"errors"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/websession/websession/internal/testenv"
-	"github.com/websession/websession/session"
 	"github.com/websession/websession/session/driver"
 )
-
-func isNotFound(err error) bool { return errors.Is(err, session.ErrNotFound) }
 
 // A session whose life was changed ends as a whole, and its key is free again:
 // there is no row that is neither there nor away. A row that INSERT made is one.

@@ -72,7 +72,7 @@ func (s *Store) Ping(ctx context.Context) (driver.Info, error) {
 		i.graves(rows[0]["gc_grace_seconds"])
 	}
 	i.limits()
-	i.guarantee(r, s.options)
+	i.safety(r, s.options)
 	return i.info, nil
 }
 
@@ -156,35 +156,4 @@ func sizeOf(text string) int {
 		return 0
 	}
 	return n << map[string]int{"KiB": 10, "MiB": 20, "GiB": 30}[text[len(digits):]]
-}
-
-// guarantee says what the cluster as it is can promise.
-func (i *report) guarantee(r ring, o Options) {
-	g := r.group("", o.Consistency)
-	if o.Consistency == LocalQuorum && r.copies[""] == 0 {
-		for name, n := range r.copies { // of the smallest
-			if one := r.group(name, o.Consistency); g.copies == 0 || n < g.copies {
-				g = one
-			}
-		}
-	}
-	spare := min(g.nodes, g.copies) - g.quorum(o.Consistency)
-	text := fmt.Sprintf("each write is on %d of %d copies before it is answered; %d of the nodes with a copy may fail", g.quorum(o.Consistency), g.copies, max(spare, 0))
-	if o.Conflict == LastWriteWins {
-		text += "; updates that overlap are lost, and ended sessions may come back"
-		i.warn("conflict is %s: of two overlapping updates one is lost, and a slow request brings an ended session back.", LastWriteWins)
-	}
-	if g.copies < 3 {
-		i.warn("There are %d copies of each session: one node that fails stops the work or takes sessions with it. Have three.", g.copies)
-	}
-	if period := i.settings["commitlog_sync_period"]; i.settings["commitlog_sync"] == "periodic" {
-		text += "; a power cut at all of these at once loses what was written in the last " + period
-		i.info.Facts["commitlog_sync"] = "periodic, " + period
-		if g.copies < 2 {
-			i.warn("commitlog_sync is periodic: a power cut loses what was written in the last %s. Set it to batch or group, or have more copies.", period)
-		}
-	} else if sync := i.settings["commitlog_sync"]; sync != "" {
-		i.info.Facts["commitlog_sync"] = sync
-	}
-	i.info.Facts["guarantee"] = text
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/websession/websession/internal/servers"
 	"github.com/websession/websession/internal/testenv"
+	"github.com/websession/websession/internal/workload"
 	"github.com/websession/websession/session"
 	"github.com/websession/websession/session/driver"
 )
@@ -37,27 +38,26 @@ func TestNodesThatAreKilled(t *testing.T) {
 	info, err := open(t, onRing(r)).(driver.Pinger).Ping(ctx)
 	require.NoError(t, err)
 	require.Equal(t, "dc1: 3", info.Facts["nodes"])
-	require.Contains(t, info.Facts["guarantee"], "each write is on 2 of 3 copies before it is answered; 1 of the nodes with a copy may fail")
+	require.Contains(t, info.Guarantee, "Every write that was answered is on 2 of 3 copies: a kill of one node that has a copy stops nothing.")
 	require.Empty(t, info.Warnings)
 
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	rng := workload.Seeded(t)
 	w := &work{budget: 20 * time.Second, stopped: make(chan struct{})}
-	if full {
+	if workload.Full {
 		w.budget = 2 * time.Second
 	}
-	ms := []*session.Manager{manager(t, onRing(r), &forgetful), manager(t, onRing(r), &forgetful)}
+	ms := []*session.Manager{workload.Manager(t, class, onRing(r), &forgetful), workload.Manager(t, class, onRing(r), &forgetful)}
 	for range 4 {
-		w.counters = append(w.counters, newSession(t, ms[0]))
+		w.counters = append(w.counters, workload.NewSession(t, ms[0]))
 	}
 	for i := range writers {
 		w.writers = append(w.writers, &writer{
-			w: w, m: ms[i%len(ms)], rng: rand.New(rand.NewPCG(seed, uint64(i))),
+			w: w, m: ms[i%len(ms)], rng: rand.New(rand.NewPCG(rng.Uint64(), 0)),
 			acked: make([]int64, len(w.counters)), unknown: make([]int64, len(w.counters)), alive: make(map[session.ID]string),
 		})
 	}
 	w.begin()
-	kills := scaled(5)
+	kills := workload.Scaled(5)
 	begin := time.Now()
 	for i := range kills {
 		until(t, "some work before the kill", w.progress(200))
@@ -72,9 +72,9 @@ func TestNodesThatAreKilled(t *testing.T) {
 		require.NoError(t, errors.Join(one.failed...))
 	}
 	requests, tried, slowest := w.total()
-	w.check(t, manager(t, onRing(r), &forgetful))
+	w.check(t, workload.Manager(t, class, onRing(r), &forgetful))
 	t.Logf("figure: one node of three killed %d times under %d writers in %.0f s: failed requests after a retry budget of %v: %s; %d were tried again; the slowest took %.2f s",
-		kills, writers, took.Seconds(), w.budget, zero(requests), tried, slowest.Seconds())
+		kills, writers, took.Seconds(), w.budget, workload.Zero(requests), tried, slowest.Seconds())
 }
 
 const writers = 8
@@ -178,7 +178,7 @@ func (w *writer) act() {
 func (w *writer) increment() {
 	i := w.rng.IntN(len(w.w.counters))
 	ok := w.request("increment", func(ctx context.Context) error {
-		err := w.m.Update(ctx, w.w.counters[i], func(s *session.Session) error { return count.Set(s, count.GetOr(s, 0)+1) })
+		err := w.m.Update(ctx, w.w.counters[i], func(s *session.Session) error { return workload.Count.Set(s, workload.Count.GetOr(s, 0)+1) })
 		if errors.Is(err, session.ErrUnknownOutcome) {
 			w.unknown[i]++
 		}
@@ -195,7 +195,7 @@ func (w *writer) create() {
 	if w.request("create", func(ctx context.Context) error {
 		s := w.m.NewSession()
 		id = s.ID()
-		return errors.Join(left.Set(s, text), s.Save(ctx))
+		return errors.Join(workload.Left.Set(s, text), s.Save(ctx))
 	}) {
 		w.alive[id] = text
 		w.line = append(w.line, id)
@@ -211,7 +211,7 @@ func (w *writer) destroy() {
 		if err != nil {
 			return err
 		}
-		if got := left.GetOr(s, ""); got != w.alive[id] {
+		if got := workload.Left.GetOr(s, ""); got != w.alive[id] {
 			return fmt.Errorf("the session has %q instead of %q", got, w.alive[id])
 		}
 		return nil
@@ -230,7 +230,7 @@ func (w *work) check(t *testing.T, m *session.Manager) {
 	kept, ended := 0, 0
 	for _, one := range w.writers {
 		for id, text := range one.alive {
-			require.Equal(t, text, left.GetOr(load(t, m, id), ""))
+			require.Equal(t, text, workload.Left.GetOr(workload.Load(t, m, id), ""))
 			kept++
 		}
 		for _, id := range one.ended {
@@ -245,12 +245,12 @@ func (w *work) check(t *testing.T, m *session.Manager) {
 		for _, one := range w.writers {
 			acked, unknown = acked+one.acked[i], unknown+one.unknown[i]
 		}
-		got, err := count.Get(load(t, m, id))
+		got, err := workload.Count.Get(workload.Load(t, m, id))
 		require.NoError(t, err)
 		require.GreaterOrEqual(t, got, acked)
 		require.LessOrEqual(t, got, acked+unknown)
 		all, doubtful = all+acked, doubtful+unknown
 	}
 	t.Logf("figure: nodes killed: of %d sessions that were stored lost %s; of %d that were ended back %s; of %d increments lost %s, %d of unknown outcome",
-		kept, zero(kept), ended, zero(ended), all, zero(int(all)), doubtful)
+		kept, workload.Zero(kept), ended, workload.Zero(ended), all, workload.Zero(int(all)), doubtful)
 }
