@@ -67,6 +67,17 @@ func isTooLong(err error) bool {
 	return err != nil && kindOf(err) == refused && strings.Contains(err.Error(), "maximum supported expiration date")
 }
 
+// isComing reports that a node, or another one that it asks, does not have a table
+// yet that was made.
+func isComing(err error) bool {
+	for _, words := range []string{"Unknown CF", "does not exist", "unconfigured table", "INCOMPATIBLE_SCHEMA"} {
+		if strings.Contains(err.Error(), words) {
+			return true
+		}
+	}
+	return kindOf(err) == busy
+}
+
 // hints say what to change when an error has these words in it.
 var hints = []struct{ words, hint string }{
 	{"and/or password are incorrect", "check username and password"},

@@ -311,9 +311,12 @@ func (elsewhere) GetRetryType(err error) gocql.RetryType {
 	return gocql.Rethrow
 }
 
-// tries is how often something is read, on one node after the other, and then once
-// more on all of them.
-const tries = 3
+// So often something is read, on one node after the other, and then, after a pause,
+// on all of them once more.
+const (
+	tries = 3
+	pause = 50 * time.Millisecond
+)
 
 func retriable(kind faultKind) bool { return kind == broken || kind == busy }
 
@@ -324,8 +327,13 @@ func (l *library) again(ctx context.Context, do func(context.Context) error) err
 	defer cancel()
 	for try := 1; ; try++ {
 		err := do(whole)
-		if err == nil || try == tries || !retriable(kindOf(err)) || whole.Err() != nil {
+		if err == nil || try == tries || !retriable(kindOf(err)) {
 			return err
+		}
+		select {
+		case <-whole.Done():
+			return err
+		case <-time.After(time.Duration(try) * pause): // for a connection that is being made
 		}
 	}
 }

@@ -99,7 +99,7 @@ func prepare(ctx context.Context, s server, o Options, p place) error {
 		return err
 	}
 	for _, t := range tables(o) {
-		if err := t.ready(ctx, s, o.Warn); err != nil {
+		if err := t.ready(ctx, s, o); err != nil {
 			return err
 		}
 	}

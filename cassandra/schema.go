@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // schemaVersion is that of the tables. It stands in their comments, beside how
@@ -84,8 +85,40 @@ func (t table) id() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", h[:4], h[4:6], h[6:8], h[8:10], h[10:16])
 }
 
-// ready checks the table, and makes it if it is not there.
-func (t table) ready(ctx context.Context, s server, warn func(string)) error {
+// ready checks the table, makes it if it is not there, and waits until it can be
+// used: a node lists a table before it has it.
+func (t table) ready(ctx context.Context, s server, o Options) error {
+	if err := t.made(ctx, s, o.Warn); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
+	defer cancel()
+	for {
+		err := s.write(ctx, t.probe()) // which writes nothing
+		if err == nil || !isComing(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the table %q is listed, and cannot be used: %w", t.name, err)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// probe answers a statement that reads a row which is not there.
+func (t table) probe() string {
+	var keys []string
+	for _, c := range t.columns {
+		if c.kindOf == partition {
+			keys = append(keys, c.name+" = '-'")
+		}
+	}
+	return "SELECT " + t.columns[0].name + " FROM " + qualified(t.keyspace, t.name) + " WHERE " + strings.Join(keys, " AND ")
+}
+
+// made checks the table, and makes it if it is not there.
+func (t table) made(ctx context.Context, s server, warn func(string)) error {
 	there, err := t.check(ctx, s)
 	if there || err != nil {
 		return err

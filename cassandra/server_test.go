@@ -88,7 +88,7 @@ func TestRefusals(t *testing.T) {
 	props := func(change ...any) map[string]any {
 		p := map[string]any{
 			"hosts": node.Addr(), "keyspace": "ks", "create_keyspace": "dc1:1",
-			"username": servers.CassandraUser, "password": servers.CassandraUser, "connect_timeout": "3s",
+			"username": servers.CassandraUser, "password": servers.CassandraUser, "connect_timeout": "10s",
 		}
 		for i := 0; i < len(change); i += 2 {
 			if p[change[i].(string)] = change[i+1]; change[i+1] == nil {
@@ -119,7 +119,7 @@ func TestRefusals(t *testing.T) {
 			require.ErrorContains(t, err, want)
 		}
 		require.NotContains(t, err.Error(), "wrong-one")
-		require.Less(t, time.Since(begin), 15*time.Second)
+		require.Less(t, time.Since(begin), time.Minute)
 	}
 
 	// By TLS, with a certificate that is verified.
