@@ -28,6 +28,18 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	if config := os.Getenv(churner); config != "" {
+		var c churn
+		err := json.Unmarshal([]byte(config), &c)
+		if err == nil {
+			err = c.run(os.Stdout)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "churn:", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	os.Exit(m.Run())
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -22,20 +23,34 @@ import (
 // place is a class and where its sessions lie, with the counts of its proofs.
 type place struct {
 	class      string
-	props      func(t *testing.T) map[string]any
+	propsIn    func(t *testing.T, folder string) map[string]any
 	pairs      int // overlapping saves; saves against a logout
 	increments int
 }
 
 var places = []place{
-	{"Memory", func(t *testing.T) map[string]any { return map[string]any{"name": t.Name()} }, 1000, 1_000_000},
-	{"File", func(t *testing.T) map[string]any { return map[string]any{"Directory": t.TempDir()} }, 1000, 20_000},
-	{"SQLite", func(t *testing.T) map[string]any {
-		return map[string]any{"file": filepath.Join(t.TempDir(), "sessions.db")}
+	{"Memory", func(t *testing.T, _ string) map[string]any { return map[string]any{"name": t.Name()} }, 1000, 1_000_000},
+	{"File", func(_ *testing.T, folder string) map[string]any { return map[string]any{"Directory": folder} }, 1000, 20_000},
+	{"SQLite", func(_ *testing.T, folder string) map[string]any {
+		return map[string]any{"file": filepath.Join(folder, "sessions.db")}
 	}, 1000, 20_000},
 }
 
+// props answers the properties of an empty place.
+func (p place) props(t *testing.T) map[string]any { return p.propsIn(t, t.TempDir()) }
+
+// memoryDir answers an empty folder in memory, where there is such a place.
+func memoryDir(t *testing.T) string {
+	dir, err := os.MkdirTemp("/dev/shm", "backends-test-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	return dir
+}
+
 var (
+	full             = workload.Full
 	scaled, zero     = workload.Scaled, workload.Zero
 	newSession, load = workload.NewSession, workload.Load
 	left, right      = workload.Left, workload.Right

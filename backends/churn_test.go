@@ -1,0 +1,163 @@
+package backends_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Three servers, one for each class, whose sessions are read, changed, ended and
+// forgotten for an hour: memory, goroutines and descriptors stay what they are.
+// They run at the same time, at a rate that leaves most of two processors idle;
+// each is a process of its own, and stands still while it is looked at. What
+// the first quarter of the time shows is left out: there, the first sessions have
+// yet to expire, and the Manager has yet to forget those that it refuses.
+//
+// A fourth server leaks, to show that it would be noticed.
+func TestChurn(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left out with -short: takes half a minute")
+	}
+	if runtime.GOOS != "linux" {
+		t.Skip("left out: no /proc to look at a process with")
+	}
+	t.Parallel()
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	leaky := churn{Class: "Memory", Live: 1000, Length: 20 * time.Second, Rate: 600, Seed: seed, Leaks: true}
+	servers := []churn{leaky}
+	for _, p := range places {
+		c := leaky
+		if full {
+			c = churn{Live: 100_000, Length: time.Hour, Rate: 1000, Seed: seed}
+		}
+		c.Class, c.Properties, c.Leaks = p.class, p.propsIn(t, memoryDir(t)), false
+		servers = append(servers, c)
+	}
+	samples, errs := make([][]sample, len(servers)), make([]error, len(servers))
+	var all sync.WaitGroup
+	for i, c := range servers {
+		all.Go(func() { samples[i], errs[i] = c.start(t.Context()) })
+	}
+	all.Wait()
+	for i, c := range servers {
+		require.NoError(t, errs[i], c.Class)
+		for _, m := range measure(samples[i]) {
+			require.Equal(t, !c.Leaks, m.flat(), "%s: %v", c.Class, m)
+			if !c.Leaks {
+				t.Logf("figure: %s: %v", c.Class, m)
+			}
+		}
+		if c.Leaks {
+			continue
+		}
+		last := samples[i][len(samples[i])-1]
+		t.Logf("figure: %s: in %v with %d live sessions there were %d reads, %d modifies, %d created, %d destroyed, %d abandoned, %d expired when asked for, %d purged",
+			c.Class, c.Length, c.Live, last.Reads, last.Modifies, last.Created, last.Destroyed, last.Abandoned, last.Expired, last.Purged)
+		for _, count := range []int64{last.Reads, last.Modifies, last.Created - int64(c.Live), last.Destroyed, last.Abandoned, last.Purged} {
+			require.Positive(t, count)
+		}
+	}
+}
+
+// start runs the process of a churn, and answers what it printed.
+func (c churn) start(ctx context.Context) (samples []sample, err error) {
+	config, err := json.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, os.Args[0])
+	cmd.Env = append(os.Environ(), churner+"="+string(config))
+	var problems strings.Builder
+	cmd.Stderr = &problems
+	out, err := cmd.Output()
+	if err != nil || problems.Len() > 0 {
+		return nil, fmt.Errorf("the process of the churn: %v\n%s", err, &problems)
+	}
+	for line := range bytes.Lines(out) {
+		var s sample
+		if err := json.Unmarshal(line, &s); err != nil {
+			return nil, err
+		}
+		samples = append(samples, s)
+	}
+	if len(samples) < churnSamples/2 {
+		return nil, fmt.Errorf("%d samples only", len(samples))
+	}
+	return samples, nil
+}
+
+// measured is what became of something that a process needs.
+type measured struct {
+	name, unit  string
+	first, last float64 // of the straight line through the samples
+	mean        float64
+	perHour     float64 // its slope
+	over        time.Duration
+	slack       float64 // a drift that may be chance, or a purge that was under way
+}
+
+// measure looks at the samples past the first quarter.
+func measure(samples []sample) []measured {
+	samples = samples[len(samples)/4:]
+	const mib = 1 << 20
+	var list []measured
+	for _, m := range []struct {
+		name, unit string
+		value      func(sample) float64
+		slack      float64
+	}{
+		{"heap", " MiB", func(s sample) float64 { return float64(s.Heap) / mib }, 0.5},
+		{"resident memory", " MiB", func(s sample) float64 { return float64(s.RSS) / mib }, 4},
+		{"goroutines", "", func(s sample) float64 { return float64(s.Goroutines) }, 2},
+		{"descriptors", "", func(s sample) float64 { return float64(s.Descriptors) }, 2},
+	} {
+		list = append(list, fit(m.name, m.unit, m.slack, samples, m.value))
+	}
+	return list
+}
+
+// fit draws the straight line of the least squares through the samples.
+func fit(name, unit string, slack float64, samples []sample, value func(sample) float64) measured {
+	var n, sx, sy, sxx, sxy float64
+	for _, s := range samples {
+		x, y := s.At.Hours(), value(s)
+		n, sx, sy, sxx, sxy = n+1, sx+x, sy+y, sxx+x*x, sxy+x*y
+	}
+	slope := (n*sxy - sx*sy) / (n*sxx - sx*sx)
+	from, to := samples[0].At, samples[len(samples)-1].At
+	at := func(d time.Duration) float64 { return sy/n + slope*(d.Hours()-sx/n) }
+	return measured{name: name, unit: unit, first: at(from), last: at(to), mean: sy / n, perHour: slope, over: to - from, slack: slack}
+}
+
+// flat reports whether the line rises by a twentieth at most, or so little that
+// it may be chance.
+func (m measured) flat() bool { return m.last-m.first <= max(m.mean/20, m.slack) }
+
+func (m measured) String() string {
+	return fmt.Sprintf("%s: %.1f%s on average, slope %+.2f%s an hour over the last %v (from %.1f to %.1f)",
+		m.name, m.mean, m.unit, m.perHour, m.unit, m.over.Round(time.Second), m.first, m.last)
+}
+
+func TestFit(t *testing.T) {
+	var samples []sample
+	for i := range 101 {
+		samples = append(samples, sample{At: time.Duration(i) * time.Minute, Goroutines: int64(1000 + i + i%2)})
+	}
+	m := fit("goroutines", "", 0.5, samples, func(s sample) float64 { return float64(s.Goroutines) })
+	require.InDelta(t, 60, m.perHour, 0.5)
+	require.InDelta(t, 1000.5, m.first, 0.5)
+	require.InDelta(t, 1100.5, m.last, 0.5)
+	require.False(t, m.flat())
+}
