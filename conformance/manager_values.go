@@ -199,8 +199,11 @@ func largeSession(a *app) {
 	roundTrip := func(size int) *session.Session {
 		a.Helper()
 		want := make([]byte, size)
-		for i := range want {
+		for i := range min(size, 65_537) {
 			want[i] = byte(i * i >> 3)
+		}
+		for n := 65_537; n < size; n *= 2 {
+			copy(want[n:], want[:n])
 		}
 		s := m[0].NewSession()
 		a.need("Set", bytesKey.Set(s, want))

@@ -186,16 +186,24 @@ func matches(err error, targets ...error) bool {
 	return false
 }
 
+// stampBlock is how soon the bytes of a stamp repeat: not after a whole number of
+// pages or blocks of a disk, so that two that were exchanged show.
+const stampBlock = 8209
+
 // stamp answers size bytes (at least 12) that carry seq and show when they are
 // torn.
 func stamp(seq uint64, size int) []byte {
 	b := make([]byte, size)
 	binary.BigEndian.PutUint64(b, seq)
 	fill := rand.NewPCG(seq, uint64(size))
-	for i := 12; i < size; i += 8 {
+	var block [stampBlock]byte
+	for i := 0; i < min(size-12, stampBlock); i += 8 {
 		var word [8]byte
 		binary.BigEndian.PutUint64(word[:], fill.Uint64())
-		copy(b[i:], word[:])
+		copy(block[i:], word[:])
+	}
+	for rest := b[12:]; len(rest) > 0; {
+		rest = rest[copy(rest, block[:]):]
 	}
 	binary.BigEndian.PutUint32(b[8:], sumOf(b))
 	return b

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"maps"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -21,8 +22,12 @@ import (
 
 func changesOf(t testing.TB, attrs map[string]any) *changeSet {
 	c := &changeSet{}
-	for name, v := range attrs {
-		raw, err := encodeValue(name, v)
+	names := slices.Collect(maps.Keys(attrs))
+	if len(names) > 1000 { // each that is set before others moves them
+		slices.Sort(names)
+	}
+	for _, name := range names {
+		raw, err := encodeValue(name, attrs[name])
 		require.NoError(t, err)
 		c.set(change{name: name, raw: raw})
 	}

@@ -100,7 +100,10 @@ func playAll(t *testing.T, first uint64, n int) (sum figures, bad *history) {
 func TestHistoriesReplay(t *testing.T) {
 	first := rand.Uint64N(1 << 40)
 	t.Logf("seeds from %d", first)
-	const n = 200
+	n := 200
+	if testing.Short() {
+		n = 50
+	}
 	texts := make([]string, n)
 	for range 2 {
 		for i := range texts {
