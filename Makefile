@@ -10,16 +10,21 @@ BUILD       = .build
 # (docs of internal/testenv); WEBSESSION_TEST_SERVERS=docker|local|address insists.
 SERVED      = ./internal/testenv/... ./redis/... ./sql/postgres/... ./sql/mysql/... ./cassandra/...
 
-.PHONY: help test short check deps examples fuzz allocs servers prove bench screenshots
+# Tests that measure times and memory, which the race detector would falsify.
+MEASURED    = ^(TestManySessions|TestChurn)$$
+REPEATS    ?= 10
+REPEAT      = go run ./internal/repeat -flags "-race -tags=canary" -run "-test.short"
+
+.PHONY: help test short check deps examples fuzz allocs servers repeats prove prove-most prove-measured prove-repeats proof bench screenshots
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 17
 
 test: check deps ## everything, as .ci/run does it: about twenty minutes
 	@mkdir -p $(BUILD); rm -f $(BUILD)/ids
 	WEBSESSION_CANARY=$(CURDIR)/$(BUILD)/ids go run $(GOTESTSUM) --format=pkgname --hide-summary=skipped --jsonfile=$(BUILD)/test.json -- $(TESTFLAGS) ./... || { go run ./internal/proof $(BUILD)/test.json; exit 1; }
-	$(MAKE) --no-print-directory examples allocs fuzz
-	@go run ./internal/proof -canary $(BUILD)/ids $(BUILD)/test.json
+	$(MAKE) --no-print-directory examples allocs fuzz repeats
+	@go run ./internal/proof -canary $(BUILD)/ids $(BUILD)/test.json $(BUILD)/repeats.json
 
 short: ## the tests that need nothing but Go: below a minute
 	go test -short ./...
@@ -49,11 +54,30 @@ servers: ## the tests that use servers
 	go run $(GOTESTSUM) --format=pkgname --hide-summary=skipped --jsonfile=$(BUILD)/servers.json -- $(TESTFLAGS) $(SERVED) || { go run ./internal/proof $(BUILD)/servers.json; exit 1; }
 	@go run ./internal/proof $(BUILD)/servers.json
 
-prove: check deps ## the tests with the full counts; writes docs/proof.md
-	@mkdir -p $(BUILD); rm -f $(BUILD)/ids
-	WEBSESSION_CANARY=$(CURDIR)/$(BUILD)/ids WEBSESSION_FULL=1 go run $(GOTESTSUM) --format=pkgname --hide-summary=skipped --jsonfile=$(BUILD)/prove.json -- $(TESTFLAGS) -timeout=3h -v ./... || { go run ./internal/proof $(BUILD)/prove.json; exit 1; }
+repeats: ## the short tests, REPEATS times, each time in a new order
+	@mkdir -p $(BUILD)
+	$(REPEAT) -n $(REPEATS) -json $(BUILD)/repeats.json ./...
+
+prove: check deps prove-most prove-measured prove-repeats proof ## the tests with the full counts; writes docs/proof.md: some hours
+
+# Parts of prove, which may run on different days. Each ends in the document with
+# its day, commit and machine.
+prove-most: ## prove: all but the parts below
+	@mkdir -p $(BUILD); rm -f $(BUILD)/ids; go run ./internal/proof -stamp $(BUILD)/prove.json
+	WEBSESSION_CANARY=$(CURDIR)/$(BUILD)/ids WEBSESSION_FULL=1 go run $(GOTESTSUM) --format=pkgname --hide-summary=skipped --jsonfile=$(BUILD)/prove.json -- $(TESTFLAGS) -timeout=3h -skip='$(MEASURED)' ./... || { go run ./internal/proof $(BUILD)/prove.json; exit 1; }
+	@go run ./internal/proof -canary $(BUILD)/ids $(BUILD)/prove.json
+
+prove-measured: ## prove: 1,000,000 sessions, an hour of churn, allocations: leave the machine alone meanwhile
+	@mkdir -p $(BUILD); go run ./internal/proof -stamp $(BUILD)/prove-measured.json
+	WEBSESSION_FULL=1 go run $(GOTESTSUM) --format=pkgname --jsonfile=$(BUILD)/prove-measured.json -- -count=1 -p=1 -timeout=4h -run='$(MEASURED)' ./redis ./backends || { go run ./internal/proof $(BUILD)/prove-measured.json; exit 1; }
 	$(MAKE) --no-print-directory allocs
-	@go run ./internal/proof -write docs/proof.md -canary $(BUILD)/ids $(BUILD)/prove.json
+
+prove-repeats: ## prove: 200 repeats of the short tests
+	@mkdir -p $(BUILD); go run ./internal/proof -stamp $(BUILD)/prove-repeats.json
+	$(REPEAT) -n 200 -json $(BUILD)/prove-repeats.json ./...
+
+proof: ## docs/proof.md, of what the parts of prove have found
+	@go run ./internal/proof -write docs/proof.md $(BUILD)/prove.json $(BUILD)/prove-measured.json $(BUILD)/prove-repeats.json
 
 bench: ## benchmarks; compare only what one run printed
 	go test -run='^$$' -bench=. -benchmem ./session/... ./file/... ./sql/... ./conformance

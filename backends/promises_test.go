@@ -26,14 +26,17 @@ type place struct {
 	propsIn    func(t *testing.T, folder string) map[string]any
 	pairs      int // overlapping saves; saves against a logout
 	increments int
+
+	hasty map[string]any // properties with which writes do not wait for the disk
 }
 
 var places = []place{
-	{"Memory", func(t *testing.T, _ string) map[string]any { return map[string]any{"name": t.Name()} }, 1000, 1_000_000},
-	{"File", func(_ *testing.T, folder string) map[string]any { return map[string]any{"Directory": folder} }, 1000, 20_000},
+	{"Memory", func(t *testing.T, _ string) map[string]any { return map[string]any{"name": t.Name()} }, 1000, 1_000_000, nil},
+	{"File", func(_ *testing.T, folder string) map[string]any { return map[string]any{"Directory": folder} }, 1000, 20_000,
+		map[string]any{"durability": "none"}},
 	{"SQLite", func(_ *testing.T, folder string) map[string]any {
 		return map[string]any{"file": filepath.Join(folder, "sessions.db")}
-	}, 1000, 20_000},
+	}, 1000, 20_000, map[string]any{"synchronous": "normal"}},
 }
 
 // props answers the properties of an empty place.

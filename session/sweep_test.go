@@ -268,7 +268,7 @@ func TestSweepOfStoreCalls(t *testing.T) {
 			}
 		})
 	}
-	t.Logf("figure: store calls of %d operations that failed or hung, each in its turn, in which a promise broke: 0 of %d", len(sweptOperations), trials)
+	t.Logf("figure: store calls of %d operations that failed or hung, each in its turn, in which a promise broke: 0 of %d (each that there is: nothing is left to bound)", len(sweptOperations), trials)
 }
 
 // runSweep makes an operation and checks it. It reports whether a call suffered.

@@ -13,21 +13,25 @@ import (
 	"regexp"
 )
 
-// searchForIDs fails if what a test run printed contains one of the ids that it
+// searchForIDs fails if what test runs printed contains one of the ids that they
 // made, as it is, in hexadecimal, in base64, or escaped for a URL.
-func searchForIDs(idFile, testFile string) error {
+func searchForIDs(idFile string, streams []string) error {
 	ids, err := readIDs(idFile)
 	if err != nil {
 		return err
 	}
-	f, err := os.Open(testFile)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	found, err := ids.search(f)
-	if err != nil {
-		return err
+	var found []string
+	for _, name := range streams {
+		f, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		in, err := ids.search(f)
+		f.Close()
+		if err != nil {
+			return err
+		}
+		found = append(found, in...)
 	}
 	if len(found) > 0 {
 		return fmt.Errorf("session ids were printed by %v", found)

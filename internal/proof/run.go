@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// event is a line of go test -json.
+type event struct {
+	Action, Package, Test, Output string
+	Elapsed                       float64
+}
+
+// run is what a test run came to.
+type run struct {
+	stamp                   stamp
+	passed, failed, skipped int
+	packages                map[string]*proved // those that printed a figure
+}
+
+// proved is what the tests of a package printed.
+type proved struct {
+	seconds float64
+	figures []string
+	seeds   []string // "TestName: seed 7"
+}
+
+// readRun reads a stream and the stamp beside it.
+func readRun(name string) (*run, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	r, err := read(f)
+	if err == nil {
+		r.stamp, err = readStamp(name)
+	}
+	return r, err
+}
+
+// saysSeed is how tests print their seeds.
+var saysSeed = regexp.MustCompile(`_test\.go:\d+: (seeds? (?:from )?\d+(?: to \d+)?)\s*$`)
+
+func read(in io.Reader) (*run, error) {
+	r := &run{packages: make(map[string]*proved)}
+	seeds := make(map[string][]string) // by package and top-level test
+	drew := make(map[string]bool)      // those that printed a figure
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, 16<<20)
+	seconds := make(map[string]float64)
+	for lines.Scan() {
+		var e event
+		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+			continue // what a build prints
+		}
+		top, _, _ := strings.Cut(e.Test, "/")
+		test := e.Package + " " + top
+		if m := saysSeed.FindStringSubmatch(e.Output); m != nil {
+			seeds[test] = append(seeds[test], top+": "+m[1])
+		}
+		_, figure, ok := strings.Cut(e.Output, "figure: ")
+		if !ok {
+			_, figure, ok = strings.Cut(e.Output, "conformance: ") // seeds, and how many cases ran
+		}
+		if ok {
+			p := r.packages[e.Package]
+			if p == nil {
+				p = &proved{}
+				r.packages[e.Package] = p
+			}
+			p.figures = append(p.figures, strings.TrimSpace(figure))
+			drew[test] = true
+		}
+		if e.Test == "" {
+			if e.Action == "pass" || e.Action == "fail" {
+				seconds[e.Package] = e.Elapsed
+			}
+			continue
+		}
+		switch e.Action {
+		case "pass":
+			r.passed++
+		case "fail":
+			r.failed++
+		case "skip":
+			r.skipped++
+		}
+	}
+	for test := range drew {
+		pkg, _, _ := strings.Cut(test, " ")
+		r.packages[pkg].seeds = append(r.packages[pkg].seeds, seeds[test]...)
+	}
+	for name, p := range r.packages {
+		p.seconds, p.figures, p.seeds = seconds[name], union(p.figures, nil), union(p.seeds, nil)
+	}
+	return r, lines.Err()
+}
+
+var zero = regexp.MustCompile(`(^|[^0-9.,])0 of [0-9]`)
+
+// unbounded answers the figures that count to zero and say no bound.
+func (r *run) unbounded() (list []string) {
+	for _, p := range r.packages {
+		for _, f := range p.figures {
+			if zero.MatchString(f) && !strings.Contains(f, "bound") {
+				list = append(list, f)
+			}
+		}
+	}
+	slices.Sort(list)
+	return list
+}
