@@ -50,11 +50,14 @@ func (c *crowd) open(t *testing.T, o *session.Options) *session.Manager {
 func (c *crowd) fill(t *testing.T, n int, rng *rand.Rand, now func() time.Time) []session.ID {
 	hasty := maps.Clone(c.properties)
 	maps.Copy(hasty, c.hasty)
-	m, err := session.Open(t.Context(), c.class, hasty, &session.Options{Now: now, PurgeEvery: session.NoLimit})
+	m, err := session.Open(t.Context(), c.class, hasty, &session.Options{
+		Now: now, PurgeEvery: session.NoLimit,
+		StoreTimeout: session.NoLimit, // a disk that is to take so much at once stops taking it for seconds
+	})
 	require.NoError(t, err)
 	began := time.Now()
 	ids := make([]session.ID, n)
-	const workers = 64
+	const workers = 16
 	errs := make([]error, workers)
 	var all sync.WaitGroup
 	for w := range workers {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"os"
 	"time"
 
 	"github.com/websession/websession/session/driver"
@@ -71,6 +72,7 @@ func (s *Store) purgeFolder(ctx context.Context, before time.Time, limit int, pr
 			*problem = err
 		}
 	}
+	front := make([]byte, maxHeader)
 	for n < limit {
 		if err = s.stopped(ctx); err != nil {
 			return n, err
@@ -84,7 +86,7 @@ func (s *Store) purgeFolder(ctx context.Context, before time.Time, limit int, pr
 			return n, nil
 		}
 		p := place{stripe: byte(c.folder), path: folder + "/" + name}
-		deleted, err := s.purgeFile(ctx, p, before)
+		deleted, err := s.purgeFile(ctx, c.dir, p, front, before)
 		switch {
 		case deleted:
 			n++
@@ -113,9 +115,17 @@ func (s *Store) stopped(ctx context.Context) error {
 	}
 }
 
-// purgeFile deletes the record at p if it has expired.
-func (s *Store) purgeFile(ctx context.Context, p place, before time.Time) (bool, error) {
-	h, err := s.readHeader(p)
+// purgeFile deletes the record at p, which lies in dir, if it has expired. Most
+// have not: of those it reads the header only, into front.
+func (s *Store) purgeFile(ctx context.Context, dir *os.File, p place, front []byte, before time.Time) (bool, error) {
+	read, size, err := s.readFront(dir, p, front)
+	if err != nil {
+		return false, err
+	}
+	h, err := parseHeader(front[:read], size)
+	if err == nil && !p.holds(h.key) {
+		err = errOtherKey
+	}
 	if err != nil || !h.expired(before) {
 		return false, err
 	}

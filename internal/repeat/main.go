@@ -171,7 +171,7 @@ func (r *repeats) run(ctx context.Context, targets []target) (rounds int) {
 }
 
 func (r *repeats) once(ctx context.Context, round int, t target, seed int64) {
-	args := slices.Concat([]string{fmt.Sprintf("-test.shuffle=%d", seed), "-test.paniconexit0", "-test.timeout=15m"}, r.flags)
+	args := slices.Concat([]string{fmt.Sprintf("-test.shuffle=%d", seed), "-test.paniconexit0", "-test.timeout=30m"}, r.flags)
 	cmd := exec.CommandContext(ctx, t.binary, args...)
 	cmd.Dir = t.dir
 	began := time.Now()
