@@ -60,7 +60,7 @@ type repeats struct {
 	mu     sync.Mutex // guards log, too
 	failed map[int]bool
 	faults []string
-	took   map[string]time.Duration // of all runs of a package
+	worked time.Duration // of processors, in all runs
 }
 
 // target is a package whose tests are compiled.
@@ -139,7 +139,7 @@ func tags(flags []string) (list []string) {
 // run runs every package r.n times, as many at once as there are processors,
 // and answers how many rounds were finished.
 func (r *repeats) run(ctx context.Context, targets []target) (rounds int) {
-	r.failed, r.took = make(map[int]bool), make(map[string]time.Duration)
+	r.failed = make(map[int]bool)
 	rng := rand.New(rand.NewPCG(r.seed, 0))
 	for rounds < r.n {
 		began := time.Now()
@@ -164,7 +164,8 @@ func (r *repeats) run(ctx context.Context, targets []target) (rounds int) {
 		}
 		rounds++
 		r.mu.Lock()
-		fmt.Fprintf(r.log, "%d of %d: %.0f s, %d failed so far\n", rounds, r.n, time.Since(began).Seconds(), len(r.faults))
+		fmt.Fprintf(r.log, "%d of %d: %.0f s, %.0f s of processors on average, %d failed so far\n",
+			rounds, r.n, time.Since(began).Seconds(), r.worked.Seconds()/float64(rounds), len(r.faults))
 		r.mu.Unlock()
 	}
 	return rounds
@@ -174,12 +175,12 @@ func (r *repeats) once(ctx context.Context, round int, t target, seed int64) {
 	args := slices.Concat([]string{fmt.Sprintf("-test.shuffle=%d", seed), "-test.paniconexit0", "-test.timeout=30m"}, r.flags)
 	cmd := exec.CommandContext(ctx, t.binary, args...)
 	cmd.Dir = t.dir
-	began := time.Now()
 	out, err := cmd.CombinedOutput()
-	took := time.Since(began)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.took[t.path] += took
+	if p := cmd.ProcessState; p != nil {
+		r.worked += p.UserTime() + p.SystemTime()
+	}
 	if err == nil || ctx.Err() != nil {
 		return
 	}
