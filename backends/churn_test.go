@@ -1,10 +1,10 @@
 package backends_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -48,7 +48,12 @@ func TestChurn(t *testing.T) {
 	samples, errs := make([][]sample, len(servers)), make([]error, len(servers))
 	var all sync.WaitGroup
 	for i, c := range servers {
-		all.Go(func() { samples[i], errs[i] = c.start(t.Context()) })
+		all.Go(func() {
+			samples[i], errs[i] = c.start(t.Context(), func(s sample) {
+				t.Logf("%s: after %v heap %d KiB, resident memory %d KiB, %d goroutines, %d descriptors",
+					c.Class, s.At.Round(time.Second), s.Heap>>10, s.RSS>>10, s.Goroutines, s.Descriptors)
+			})
+		})
 	}
 	all.Wait()
 	for i, c := range servers {
@@ -71,8 +76,9 @@ func TestChurn(t *testing.T) {
 	}
 }
 
-// start runs the process of a churn, and answers what it printed.
-func (c churn) start(ctx context.Context) (samples []sample, err error) {
+// start runs the process of a churn, and answers what it printed. It reports every
+// tenth sample as it comes.
+func (c churn) start(ctx context.Context, report func(sample)) (samples []sample, err error) {
 	config, err := json.Marshal(c)
 	if err != nil {
 		return nil, err
@@ -81,16 +87,27 @@ func (c churn) start(ctx context.Context) (samples []sample, err error) {
 	cmd.Env = append(os.Environ(), churner+"="+string(config))
 	var problems strings.Builder
 	cmd.Stderr = &problems
-	out, err := cmd.Output()
-	if err != nil || problems.Len() > 0 {
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		return nil, err
+	}
+	lines := json.NewDecoder(out)
+	for err == nil {
+		var s sample
+		if err = lines.Decode(&s); err == nil {
+			if samples = append(samples, s); len(samples)%10 == 0 {
+				report(s)
+			}
+		}
+	}
+	if err := cmd.Wait(); err != nil || problems.Len() > 0 {
 		return nil, fmt.Errorf("the process of the churn: %v\n%s", err, &problems)
 	}
-	for line := range bytes.Lines(out) {
-		var s sample
-		if err := json.Unmarshal(line, &s); err != nil {
-			return nil, err
-		}
-		samples = append(samples, s)
+	if err != io.EOF {
+		return nil, err
 	}
 	if len(samples) < churnSamples/2 {
 		return nil, fmt.Errorf("%d samples only", len(samples))

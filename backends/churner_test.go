@@ -81,6 +81,8 @@ func (c churn) run(out io.Writer) error {
 		Idle:        time.Hour / churnIdle,
 		PurgeEvery:  c.Length / churnPurge,
 		RefuseEnded: c.Length / churnIdle,
+
+		StoreTimeout: session.NoLimit, // a machine that has more to do is no failure
 		Observe: func(_ context.Context, e session.Event) {
 			switch e.Kind {
 			case session.EventPurged:
