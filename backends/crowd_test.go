@@ -127,6 +127,23 @@ func (c *crowd) warm(t *testing.T) {
 	}
 }
 
+// purgeByItself waits until a Manager has purged n sessions, without being asked.
+func (c *crowd) purgeByItself(t *testing.T, n int) {
+	events := make(chan session.Event, 1)
+	m := c.open(t, &session.Options{PurgeEvery: time.Millisecond, Observe: func(_ context.Context, e session.Event) {
+		if e.Kind == session.EventPurged || e.Kind == session.EventPurgeFailed {
+			select {
+			case events <- e:
+			default:
+			}
+		}
+	}})
+	e := <-events
+	require.NoError(t, m.Close())
+	require.NoError(t, e.Err)
+	require.Equal(t, n, e.Count)
+}
+
 // traffic is reads of random sessions by several goroutines, each at a steady
 // pace, until stop is closed.
 type traffic struct {

@@ -205,3 +205,46 @@ func TestJanitor(t *testing.T) {
 		require.ErrorIs(t, err, session.ErrClosed)
 	})
 }
+
+// slowPurge takes a second for each batch.
+type slowPurge struct {
+	*memory.Store
+	at []time.Time
+}
+
+func (s *slowPurge) Purge(ctx context.Context, before time.Time, limit int) (int, error) {
+	s.at = append(s.at, time.Now())
+	time.Sleep(time.Second)
+	return s.Store.Purge(ctx, before, limit)
+}
+
+// The janitor leaves half of the time to requests; whoever calls Purge waits for
+// nothing else.
+func TestJanitorRests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		batches := func(every time.Duration, purge func(*session.Manager)) (gaps []time.Duration) {
+			store := &slowPurge{Store: memory.New()}
+			m, err := session.New(store, &session.Options{Idle: time.Minute, PurgeEvery: every})
+			require.NoError(t, err)
+			for range 2500 {
+				stored(t, m)
+			}
+			purge(m)
+			require.NoError(t, m.Close())
+			require.Len(t, store.at, 3)
+			for i := range store.at[1:] {
+				gaps = append(gaps, store.at[i+1].Sub(store.at[i]))
+			}
+			return gaps
+		}
+		require.Equal(t, []time.Duration{2 * time.Second, 2 * time.Second}, batches(session.DefaultPurgeEvery, func(*session.Manager) {
+			time.Sleep(session.DefaultPurgeEvery*6/5 + time.Minute) // and not long enough for two
+		}))
+		require.Equal(t, []time.Duration{time.Second, time.Second}, batches(session.NoLimit, func(m *session.Manager) {
+			time.Sleep(time.Minute + driver.Margin + time.Millisecond)
+			n, err := m.Purge(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, 2500, n)
+		}))
+	})
+}

@@ -17,6 +17,12 @@ const purgeBatch = 1000
 // does nothing where the store expires sessions by itself. Several servers may
 // purge at once; a session that is touched meanwhile stays.
 func (m *Manager) Purge(ctx context.Context) (int, error) {
+	return m.purge(ctx, func(time.Duration) {})
+}
+
+// purge is Purge that calls rest after each batch but the last, with the time
+// that it took.
+func (m *Manager) purge(ctx context.Context, rest func(time.Duration)) (int, error) {
 	if m.caps.purger == nil {
 		return 0, nil
 	}
@@ -25,6 +31,7 @@ func (m *Manager) Purge(ctx context.Context) (int, error) {
 		if err := ctx.Err(); err != nil {
 			return total, m.fail("purge", err)
 		}
+		began := time.Now()
 		n, err := m.caps.purger.Purge(ctx, m.now().Add(-driver.Margin), purgeBatch)
 		total += n
 		switch {
@@ -35,21 +42,28 @@ func (m *Manager) Purge(ctx context.Context) (int, error) {
 		case n < purgeBatch:
 			return total, nil
 		}
+		rest(time.Since(began))
 	}
 }
 
-// janitor purges until ctx ends.
+// janitor purges until ctx ends. After each batch it rests for as long as that
+// took, so that at least half of what the store can do is left for requests.
 func (m *Manager) janitor(ctx context.Context) {
 	defer m.background.Done()
-	for {
-		t := time.NewTimer(m.opts.PurgeEvery*4/5 + rand.N(m.opts.PurgeEvery*2/5+1))
+	rest := func(d time.Duration) {
+		t := time.NewTimer(d)
+		defer t.Stop()
 		select {
 		case <-ctx.Done():
-			t.Stop()
-			return
 		case <-t.C:
 		}
-		n, err := m.Purge(ctx)
+	}
+	for {
+		rest(m.opts.PurgeEvery*4/5 + rand.N(m.opts.PurgeEvery*2/5+1))
+		if ctx.Err() != nil {
+			return
+		}
+		n, err := m.purge(ctx, rest)
 		switch {
 		case ctx.Err() != nil:
 		case err != nil:

@@ -48,7 +48,8 @@ type Options struct {
 	StoreTimeout time.Duration
 
 	// PurgeEvery is the pause, give or take a fifth, between two purges of
-	// expired records, where the store does not expire them by itself.
+	// expired records, where the store does not expire them by itself. The
+	// Manager rests half of the time that a purge takes.
 	// NoLimit: the application calls Purge.
 	PurgeEvery time.Duration
 

@@ -123,18 +123,18 @@ func TestLockedByAnotherProgram(t *testing.T) {
 	mustExec(t, conn, "BEGIN IMMEDIATE")
 	locked := fmt.Sprintf("database %q: it is locked by another program for longer than busy_timeout 300ms", path)
 	for range 3 {
-		within(t, wait+time.Second, func() {
+		repeatedWithin(t, wait+time.Second, func() {
 			_, err := s.Replace(ctx, record("k", "w"), v)
 			mustNotBeApplied(t, err, locked)
 		})
 		mustHold(t, s, "k", "v") // reading does not wait
 	}
-	within(t, wait+time.Second, func() {
+	repeatedWithin(t, wait+time.Second, func() {
 		_, err := s.Purge(ctx, time.UnixMilli(5e12), 10)
 		mustNotBeApplied(t, err, locked)
 	})
 	newStore(t, path, nil) // a table that is there needs no lock
-	within(t, wait+2*time.Second, func() {
+	repeatedWithin(t, wait+2*time.Second, func() {
 		require.ErrorContains(t, refused(t, path, &sqlite.Options{Table: "another", BusyTimeout: wait}), locked)
 	})
 	mustExec(t, conn, "COMMIT")
@@ -165,10 +165,10 @@ func TestLockedExclusively(t *testing.T) {
 	conn, err := db.Conn(ctx)
 	require.NoError(t, err)
 	mustExec(t, conn, "PRAGMA locking_mode = EXCLUSIVE", "CREATE TABLE theirs (a)")
-	within(t, 2*time.Second, func() {
+	repeatedWithin(t, 2*time.Second, func() {
 		require.ErrorContains(t, refused(t, path, &sqlite.Options{BusyTimeout: wait}), "it is locked by another program for longer than busy_timeout 200ms")
 	})
-	within(t, 2*time.Second, func() {
+	repeatedWithin(t, 2*time.Second, func() {
 		require.ErrorContains(t, refused(t, path, &sqlite.Options{BusyTimeout: -1}), "longer than busy_timeout 0s")
 	})
 }
