@@ -69,7 +69,7 @@ prove-most: ## prove: all but the parts below
 
 prove-measured: ## prove: 1,000,000 sessions, an hour of churn, allocations: leave the machine alone meanwhile
 	@mkdir -p $(BUILD); go run ./internal/proof -stamp $(BUILD)/prove-measured.json
-	WEBSESSION_FULL=1 go run $(GOTESTSUM) --format=pkgname --jsonfile=$(BUILD)/prove-measured.json -- -count=1 -p=1 -timeout=4h -run='$(MEASURED)' ./redis ./backends || { go run ./internal/proof $(BUILD)/prove-measured.json; exit 1; }
+	WEBSESSION_FULL=1 go run $(GOTESTSUM) --format=pkgname --jsonfile=$(BUILD)/prove-measured.json -- -count=1 -p=1 -timeout=4h -run='$(MEASURED)' ./redis ./sql/postgres ./sql/mysql ./backends || { go run ./internal/proof $(BUILD)/prove-measured.json; exit 1; }
 	$(MAKE) --no-print-directory allocs
 
 prove-repeats: ## prove: 200 repeats of the short tests
