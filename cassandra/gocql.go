@@ -160,8 +160,7 @@ func (u uncopied) UnmarshalCQL(_ gocql.TypeInfo, data []byte) error {
 
 // query makes a statement that is sent once. Values that are bytes say whether it
 // was sent; out is true from the beginning if there is none.
-func (l *library) query(ctx context.Context, text string, args []any) (q *gocql.Query, out *bool, end func()) {
-	ctx, cancel := context.WithTimeout(ctx, l.timeout)
+func (l *library) query(ctx context.Context, text string, args []any) (q *gocql.Query, out *bool) {
 	out = new(bool)
 	watched := false
 	for i, a := range args {
@@ -173,12 +172,13 @@ func (l *library) query(ctx context.Context, text string, args []any) (q *gocql.
 	q = l.session.Query(text, args...).WithContext(ctx).
 		Consistency(l.level).SerialConsistency(l.agreement).DefaultTimestamp(false).
 		RetryPolicy(nil).SetSpeculativeExecutionPolicy(gocql.NonSpeculativeExecution{}).Idempotent(false)
-	return q, out, cancel
+	return q, out
 }
 
 func (l *library) cas(ctx context.Context, text string, args ...any) (applied bool, old []byte, err error) {
-	q, out, end := l.query(ctx, text, args)
-	defer end()
+	within, cancel := context.WithTimeout(ctx, l.timeout)
+	defer cancel()
+	q, out := l.query(within, text, args)
 	iter := q.NoSkipMetadata().Iter()
 	switch columns := len(iter.Columns()); {
 	case columns == 1 && iter.Scan(&applied), columns > 1 && iter.Scan(&applied, uncopied{&old}):
@@ -192,8 +192,9 @@ func (l *library) cas(ctx context.Context, text string, args ...any) (applied bo
 }
 
 func (l *library) write(ctx context.Context, text string, args ...any) error {
-	q, out, end := l.query(ctx, text, args)
-	defer end()
+	within, cancel := context.WithTimeout(ctx, l.timeout)
+	defer cancel()
+	q, out := l.query(within, text, args)
 	return l.tell(ctx, q.Exec(), *out)
 }
 
@@ -203,8 +204,7 @@ func (l *library) row(ctx context.Context, serial bool, text, key string) (r *ro
 		level = l.serial
 	}
 	err = l.again(ctx, func(whole context.Context) error {
-		q, out, end := l.query(whole, text, []any{key})
-		defer end()
+		q, out := l.query(whole, text, []any{key})
 		r = new(row)
 		iter := q.RetryPolicy(elsewhere{}).Consistency(level).Iter()
 		if !iter.Scan(uncopied{&r.version}, &r.expires, uncopied{&r.index}, uncopied{&r.data}) {
@@ -243,8 +243,7 @@ func (l *library) entries(ctx context.Context, p page, text, field, digest strin
 func (l *library) page(ctx context.Context, p page, text string, args []any, scan func(*gocql.Iter) bool, reset func()) (next []byte, err error) {
 	err = l.again(ctx, func(whole context.Context) error {
 		reset()
-		q, out, end := l.query(whole, text, args)
-		defer end()
+		q, out := l.query(whole, text, args)
 		iter := q.RetryPolicy(elsewhere{}).PageSize(p.size).PageState(p.from).Iter()
 		next = append([]byte(nil), iter.PageState()...)
 		for scan(iter) {
@@ -259,8 +258,7 @@ func (l *library) page(ctx context.Context, p page, text string, args []any, sca
 
 func (l *library) texts(ctx context.Context, text string, args ...any) (all []map[string]string, err error) {
 	err = l.again(ctx, func(whole context.Context) error {
-		q, out, end := l.query(whole, text, args)
-		defer end()
+		q, out := l.query(whole, text, args)
 		iter := q.RetryPolicy(elsewhere{}).Consistency(gocql.One).Iter()
 		list, _ := iter.SliceMap()
 		all = make([]map[string]string, len(list))
@@ -282,9 +280,7 @@ func (l *library) texts(ctx context.Context, text string, args ...any) (all []ma
 }
 
 func (l *library) change(ctx context.Context, text string) error {
-	q, out, end := l.query(ctx, text, nil)
-	defer end()
-	if err := l.tell(ctx, q.Exec(), *out); err != nil {
+	if err := l.write(ctx, text); err != nil {
 		return err
 	}
 	waiting, cancel := context.WithTimeout(ctx, l.timeout)
