@@ -251,6 +251,6 @@ func (w *work) check(t *testing.T, m *session.Manager) {
 		require.LessOrEqual(t, got, acked+unknown)
 		all, doubtful = all+acked, doubtful+unknown
 	}
-	t.Logf("figure: nodes killed: of %d sessions that were stored lost %s; of %d that were ended back %s; of %d increments lost %s, %d of unknown outcome",
-		kept, workload.Zero(kept), ended, workload.Zero(ended), all, workload.Zero(int(all)), doubtful)
+	t.Logf("figure: nodes killed: sessions that were stored and lost: %s; ended and back: %s; increments lost: %s; increments whose outcome is unknown: %d",
+		workload.Zero(kept), workload.Zero(ended), workload.Zero(int(all)), doubtful)
 }
