@@ -4,8 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
-	"math"
 	"math/rand/v2"
+	"regexp"
 	"runtime"
 	"sync"
 	"time"
@@ -65,23 +65,43 @@ func (p *place) closeAtTheEnd(s driver.Store) {
 	})
 }
 
-// goroutines answers how many goroutines there are when no more of them end.
-func (p *place) goroutines() int {
-	n := math.MaxInt
-	p.eventually(func() bool {
-		before := n
-		n = runtime.NumGoroutine()
-		return n >= before
-	})
-	return n
+// goroutines answers the names of the goroutines that there are. Their number
+// would not do: some of an earlier case may end only now, and hide as many that
+// are left behind.
+func (p *place) goroutines() map[string]bool {
+	stacks := make([]byte, 1<<16)
+	for {
+		n := runtime.Stack(stacks, true)
+		if n < len(stacks) {
+			stacks = stacks[:n]
+			break
+		}
+		stacks = make([]byte, 2*len(stacks))
+	}
+	names := make(map[string]bool)
+	for _, m := range goroutineName.FindAllSubmatch(stacks, -1) {
+		names[string(m[1])] = true
+	}
+	return names
 }
 
-// noGoroutines reports when there are more goroutines than before, by as many
-// as uses that should have ended.
-func (p *place) noGoroutines(before, uses int, what string) {
+var goroutineName = regexp.MustCompile(`(?m)^goroutine (\d+) `)
+
+// noGoroutines reports when there are new goroutines, as many as uses that should
+// have ended.
+func (p *place) noGoroutines(before map[string]bool, uses int, what string) {
 	p.Helper()
-	if !p.eventually(func() bool { return runtime.NumGoroutine() < before+uses }) {
-		p.fail("after %d %s there are %d goroutines; there were %d", uses, what, runtime.NumGoroutine(), before)
+	added := 0
+	if !p.eventually(func() bool {
+		added = 0
+		for name := range p.goroutines() {
+			if !before[name] {
+				added++
+			}
+		}
+		return added < uses
+	}) {
+		p.fail("after %d %s there are %d goroutines that were not there before", uses, what, added)
 	}
 }
 
