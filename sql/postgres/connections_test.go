@@ -10,7 +10,7 @@ import (
 
 // A server that closes idle connections costs nothing.
 func TestIdleConnections(t *testing.T) {
-	s := testenv.NewPostgres(t, &servers.PostgresOptions{Password: "secret", Config: []string{"idle_session_timeout=200ms"}})
+	s := testenv.NewPostgres(t, &servers.PostgresOptions{Password: "secret", Config: []string{"idle_session_timeout=1s"}})
 	admin := bare(t, s.URL("postgres"))
 	admin.SetMaxIdleConns(0)
 	class.Idle(t, own(s), func() int {
