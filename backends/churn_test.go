@@ -59,7 +59,11 @@ func TestChurn(t *testing.T) {
 	for i, c := range servers {
 		require.NoError(t, errs[i], c.Class)
 		for _, m := range measure(samples[i]) {
-			require.Equal(t, !c.Leaks, m.flat(), "%s: %v", c.Class, m)
+			// A process of seconds is still growing into the pages that it needs,
+			// more so with the race detector: an hour tells.
+			if full || m.name != residentMemory {
+				require.Equal(t, !c.Leaks, m.flat(), "%s: %v", c.Class, m)
+			}
 			if !c.Leaks {
 				t.Logf("figure: %s: %v", c.Class, m)
 			}
@@ -115,6 +119,8 @@ func (c churn) start(ctx context.Context, report func(sample)) (samples []sample
 	return samples, nil
 }
 
+const residentMemory = "resident memory"
+
 // measured is what became of something that a process needs.
 type measured struct {
 	name, unit  string
@@ -136,7 +142,7 @@ func measure(samples []sample) []measured {
 		slack      float64
 	}{
 		{"heap", " MiB", func(s sample) float64 { return float64(s.Heap) / mib }, 0.5},
-		{"resident memory", " MiB", func(s sample) float64 { return float64(s.RSS) / mib }, 4},
+		{residentMemory, " MiB", func(s sample) float64 { return float64(s.RSS) / mib }, 4},
 		{"goroutines", "", func(s sample) float64 { return float64(s.Goroutines) }, 2},
 		{"descriptors", "", func(s sample) float64 { return float64(s.Descriptors) }, 2},
 	} {
