@@ -35,6 +35,12 @@ type Dialect struct {
 	// and keeps them for as long as a connection lives. Elsewhere the store does.
 	Prepares bool
 
+	// Native answers a connection of the database driver, or nil for one that it
+	// does not know. With it, calls that have a deadline go around package
+	// database/sql, which starts a goroutine for the deadline of each query. Nil:
+	// there is no way around.
+	Native func(conn any) Native
+
 	// Schema makes the table, an index of expires, and unless it is there the
 	// table of schema versions, with the columns table_name and schema_version.
 	// Keys are compared byte by byte.

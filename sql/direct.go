@@ -49,33 +49,16 @@ func (d *direct) try(ctx context.Context, statement int, args []any) (int64, Out
 	if err := d.database.Check(true); err != nil {
 		return 0, NotApplied, err
 	}
-	m := &mark{value: args[0]}
-	marked := append([]any{m}, args[1:]...)
-	result, err := d.statements[statement].exec(ctx, marked)
+	n, sent, err := d.statements[statement].exec(ctx, args)
 	switch {
 	case err == nil:
-	case !m.sent, errors.Is(err, sqldriver.ErrBadConn):
+		return n, Unknown, nil
+	case !sent, errors.Is(err, sqldriver.ErrBadConn):
 		// It waited for a connection, or the connection was lost before anything
 		// was sent.
 		return 0, NotApplied, err
-	default:
-		return 0, d.dialect.Classify(err), err
 	}
-	n, err := result.RowsAffected()
-	return n, Unknown, err
-}
-
-// mark is an argument of a statement that notices when it is read: that is after
-// a connection was found, and before the statement is sent.
-type mark struct {
-	value any
-	sent  bool
-}
-
-// Value implements database/sql/driver.Valuer.
-func (m *mark) Value() (sqldriver.Value, error) {
-	m.sent = true
-	return m.value, nil
+	return 0, d.dialect.Classify(err), err
 }
 
 // pause lets others finish, and reports whether to try again.
@@ -99,48 +82,4 @@ func (d *direct) close() error {
 		d.statements[i].close()
 	}
 	return nil
-}
-
-// query is a statement on a pool: one that the store has prepared, or a text that
-// the database driver prepares by itself.
-type query struct {
-	db   *sql.DB
-	text string
-	stmt *sql.Stmt
-}
-
-func newQuery(ctx context.Context, db *sql.DB, d *Dialect, text string) (query, error) {
-	q := query{db: db, text: text}
-	var err error
-	if !d.Prepares {
-		q.stmt, err = db.PrepareContext(ctx, text)
-	}
-	return q, err
-}
-
-func (q *query) exec(ctx context.Context, args []any) (sql.Result, error) {
-	if q.stmt != nil {
-		return q.stmt.ExecContext(ctx, args...)
-	}
-	return q.db.ExecContext(ctx, q.text, args...)
-}
-
-func (q *query) rows(ctx context.Context, args ...any) (*sql.Rows, error) {
-	if q.stmt != nil {
-		return q.stmt.QueryContext(ctx, args...)
-	}
-	return q.db.QueryContext(ctx, q.text, args...)
-}
-
-func (q *query) row(ctx context.Context, args ...any) *sql.Row {
-	if q.stmt != nil {
-		return q.stmt.QueryRowContext(ctx, args...)
-	}
-	return q.db.QueryRowContext(ctx, q.text, args...)
-}
-
-func (q *query) close() {
-	if q.stmt != nil {
-		q.stmt.Close()
-	}
 }

@@ -95,7 +95,7 @@ func (s *Store) Load(ctx context.Context, key string) (driver.Record, driver.Ver
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
 	r := newRow(len(s.fields), false)
-	err := s.again(func() error { return s.load.row(ctx, s.bind(key)).Scan(r.dest...) })
+	err := s.again(func() error { return s.load.row(ctx, s.bind(key), r.dest) })
 	if errors.Is(err, sql.ErrNoRows) {
 		return driver.Record{}, "", driver.ErrNotFound
 	}

@@ -42,7 +42,7 @@ func connect(a server.Address) (sqldriver.Connector, error) {
 		return nil, err
 	}
 	c.AllowFallbackToPlaintext = a.TLS.Mode == server.Prefer
-	inner, err := mysql.NewConnector(c)
+	inner, err := NewConnector(c)
 	if err != nil {
 		return nil, errors.New("the address of the server is not valid") // the error may quote the password
 	}

@@ -1,13 +1,18 @@
 package mysql_test
 
 import (
+	"context"
+	"database/sql"
 	"testing"
+	"time"
 
+	mysqldriver "github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
 
 	"github.com/websession/websession/internal/servers"
 	"github.com/websession/websession/internal/testenv"
 	"github.com/websession/websession/sql/internal/servertest"
+	"github.com/websession/websession/sql/mysql"
 )
 
 // A server that closes idle connections costs nothing.
@@ -67,4 +72,50 @@ func TestColumnsThatAreChanged(t *testing.T) {
 	_, err := s.Replace(ctx, record("k", string(make([]byte, 300))), v)
 	mustNotBeApplied(t, err, "1406")
 	mustHold(t, s, "k", "v")
+}
+
+// shared is a pool of an application, of one connection.
+func shared(tb testing.TB, dsn string) *sql.DB {
+	config, err := mysqldriver.ParseDSN(dsn)
+	require.NoError(tb, err)
+	c, err := mysql.NewConnector(config)
+	require.NoError(tb, err)
+	db := sql.OpenDB(c)
+	tb.Cleanup(func() { db.Close() })
+	db.SetMaxOpenConns(1)
+	return db
+}
+
+// Prepared statements that a server, or a proxy before it, has forgotten.
+func TestLostStatements(t *testing.T) {
+	db := shared(t, place(t).DSN)
+	s := borrowed(t, db)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	v := create(t, s, record("k", "v"))
+	for name, use := range map[string]func() error{
+		"load":    func() error { _, _, err := s.Load(ctx, "k"); return err },
+		"delete":  func() error { return s.Delete(ctx, record("other", ""), "") },
+		"replace": func() (err error) { v, err = s.Replace(ctx, record("k", "w"), v); return err },
+		"touch":   func() (err error) { v, err = s.Touch(ctx, record("k", ""), v); return err },
+		"purge":   func() error { _, err := s.Purge(ctx, time.Now(), 1); return err },
+	} {
+		require.NoError(t, use(), name)
+		conn, err := db.Conn(ctx)
+		require.NoError(t, err)
+		require.NoError(t, conn.Raw(mysql.Forget))
+		require.NoError(t, conn.Close())
+		require.NoError(t, use(), name)
+	}
+	rec, got, err := s.Load(ctx, "k")
+	require.NoError(t, err)
+	require.Equal(t, "w", string(rec.Data))
+	require.Equal(t, v, got)
+}
+
+// The deadline of a call stays with the call: an application goes on with the
+// connection.
+func TestDeadlineLeavesNothing(t *testing.T) {
+	db := shared(t, place(t).DSN)
+	class.Deadline(t, borrowed(t, db), db, "SELECT CONNECTION_ID()")
 }

@@ -19,12 +19,14 @@ var fieldText string
 // Dialect is MySQL and MariaDB for New of package sql, with a pool of
 // github.com/go-sql-driver/mysql that the application owns. Whether it counts
 // rows that were found or rows that were changed makes no difference, since each
-// statement changes what it finds. Its isolation should be READ COMMITTED.
+// statement changes what it finds. Its isolation should be READ COMMITTED. Calls
+// take least on connections of NewConnector.
 func Dialect() websql.Dialect {
 	return websql.Dialect{
 		Name:   "mysql",
 		Quote:  "`",
 		Binary: true,
+		Native: asNative,
 		Schema: schemaText,
 		Field:  fieldText,
 		Purge: "DELETE s FROM {table} AS s JOIN (SELECT session_key FROM {table} WHERE expires < {before}" +

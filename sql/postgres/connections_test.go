@@ -22,3 +22,11 @@ func TestIdleConnections(t *testing.T) {
 func TestLostStatements(t *testing.T) {
 	class.LostStatements(t, place(t), "DEALLOCATE ALL", "DISCARD ALL")
 }
+
+// The deadline of a call stays with the call: an application goes on with the
+// connection.
+func TestDeadlineLeavesNothing(t *testing.T) {
+	db := bare(t, place(t).DSN)
+	db.SetMaxOpenConns(1)
+	class.Deadline(t, class.Borrowed(t, db), db, "SELECT pg_backend_pid()")
+}

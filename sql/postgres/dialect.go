@@ -24,6 +24,7 @@ func Dialect() websql.Dialect {
 		Placeholder: func(n int) string { return fmt.Sprintf("$%d", n) },
 		Binary:      true,
 		Prepares:    true,
+		Native:      asNative,
 		Schema:      schemaText,
 		Field:       fieldText,
 		IfFree:      "ON CONFLICT (session_key) DO NOTHING",

@@ -7,10 +7,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/alexedwards/scs/mysqlstore"
 	"github.com/alexedwards/scs/pgxstore"
-	_ "github.com/go-sql-driver/mysql"
+	mysqldriver "github.com/go-sql-driver/mysql"
 	"github.com/jackc/pgx/v5/pgxpool"
 	_ "github.com/jackc/pgx/v5/stdlib"
 
@@ -28,7 +29,7 @@ const sqlPool = 16
 type sqlServer struct {
 	class   string
 	props   map[string]any
-	driver  string // in database/sql
+	open    func(dsn string) (*sql.DB, error)
 	dsn     string
 	dialect websql.Dialect
 	table   string                               // of scs, from its README
@@ -43,7 +44,8 @@ func startPostgres(tb testing.TB) sqlServer {
 	host, port, _ := strings.Cut(s.Addr(), ":")
 	dsn := s.URL("postgres")
 	return sqlServer{
-		class: "PostgreSQL", driver: "pgx", dsn: dsn, dialect: postgres.Dialect(),
+		class: "PostgreSQL", dsn: dsn, dialect: postgres.Dialect(),
+		open:  func(dsn string) (*sql.DB, error) { return sql.Open("pgx", dsn) },
 		props: map[string]any{"host": host, "port": port, "database": "postgres", "username": "postgres"},
 		table: "CREATE TABLE sessions (token TEXT PRIMARY KEY, data BYTEA NOT NULL, expiry TIMESTAMPTZ NOT NULL)",
 		peers: func(tb testing.TB) map[string]peer {
@@ -70,7 +72,7 @@ func startMariaDB(tb testing.TB) sqlServer {
 	tb.Cleanup(func() { s.Stop() })
 	host, port, _ := strings.Cut(s.Addr(), ":")
 	server := sqlServer{
-		class: "MySQL", driver: "mysql", dsn: s.DSN(""), dialect: mysql.Dialect(),
+		class: "MySQL", dsn: s.DSN(""), dialect: mysql.Dialect(), open: openMySQL,
 		props: map[string]any{"host": host, "port": port, "database": "app",
 			"username": servers.MariaDBUser, "password": servers.MariaDBPassword},
 		table:  "CREATE TABLE sessions (token CHAR(43) PRIMARY KEY, data BLOB NOT NULL, expiry TIMESTAMP(6) NOT NULL)",
@@ -90,6 +92,19 @@ func startMariaDB(tb testing.TB) sqlServer {
 	return server
 }
 
+// openMySQL opens a pool as an application does that shares it with a store.
+func openMySQL(dsn string) (*sql.DB, error) {
+	config, err := mysqldriver.ParseDSN(dsn)
+	if err != nil {
+		return nil, err
+	}
+	c, err := mysql.NewConnector(config)
+	if err != nil {
+		return nil, err
+	}
+	return sql.OpenDB(c), nil
+}
+
 func must(tb testing.TB, err error) {
 	tb.Helper()
 	if err != nil {
@@ -100,7 +115,7 @@ func must(tb testing.TB, err error) {
 // pool opens a pool of an application.
 func (s sqlServer) pool(tb testing.TB) *sql.DB {
 	tb.Helper()
-	db, err := sql.Open(s.driver, s.dsn)
+	db, err := s.open(s.dsn)
 	must(tb, err)
 	tb.Cleanup(func() { db.Close() })
 	db.SetMaxOpenConns(sqlPool)
@@ -137,8 +152,10 @@ func (s sqlServer) theirs(tb testing.TB) map[string]peer {
 }
 
 // bare answers the work of loops that do no more than the statements of a store
-// of ours, prepared, with rows as long as its own: a load, and with modify a
-// conditional update, which must find its row.
+// of ours, prepared: a load, and with modify a conditional update, which must find
+// its row. The rows have the data of a session of the store, since a server may
+// compress them, and each update moves the deadline, which has an index, as one of
+// a session does.
 func (s sqlServer) bare(tb testing.TB, db *sql.DB, n int, modify bool) []func() error {
 	ctx := context.Background()
 	prepare := func(statement string, parameters int) *sql.Stmt {
@@ -150,10 +167,12 @@ func (s sqlServer) bare(tb testing.TB, db *sql.DB, n int, modify bool) []func() 
 	load := prepare("SELECT version, data, expires, ix_user FROM websession_sessions WHERE session_key = ?", 1)
 	replace := prepare("UPDATE websession_sessions SET version = ?, data = ?, expires = ?, ix_user = ? WHERE session_key = ? AND version = ?", 6)
 	create := prepare("INSERT INTO websession_sessions (version, data, expires, ix_user, session_key) VALUES (?, ?, ?, ?, ?)", 5)
+	var data []byte
+	must(tb, db.QueryRowContext(ctx, "SELECT data FROM websession_sessions LIMIT 1").Scan(&data))
 	work := make([]func() error, n)
 	for i := range work {
 		key := fmt.Appendf(nil, "bare-%038d", i) // as long as that of a session
-		_, err := create.Exec(version(), make([]byte, 20*len(longValue)+300), int64(4e12), key, key)
+		_, err := create.Exec(version(), data, int64(4e12), key, key)
 		must(tb, err)
 		work[i] = func() error {
 			var old, data, user []byte
@@ -161,7 +180,7 @@ func (s sqlServer) bare(tb testing.TB, db *sql.DB, n int, modify bool) []func() 
 			if err := load.QueryRowContext(ctx, key).Scan(&old, &data, &expires, &user); err != nil || !modify {
 				return err
 			}
-			result, err := replace.ExecContext(ctx, version(), data, expires, user, key, old)
+			result, err := replace.ExecContext(ctx, version(), data, time.Now().Add(8*time.Hour).UnixMilli(), user, key, old)
 			if err != nil {
 				return err
 			}

@@ -1,6 +1,9 @@
 package servertest
 
 import (
+	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"iter"
 	"sync"
@@ -10,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/websession/websession/session/driver"
+	websql "github.com/websession/websession/sql"
 )
 
 // Idle lets a server close the connections of a store because they are idle: the
@@ -91,4 +95,27 @@ func listed(all iter.Seq2[driver.Record, error]) error {
 		return fmt.Errorf("%d records were listed instead of one", n)
 	}
 	return nil
+}
+
+// Deadline has a store and an application use the one connection of a pool in
+// turn. number is a statement that answers which connection it is.
+func (c Class) Deadline(t *testing.T, s *websql.Store, db *sql.DB, number string) {
+	v := Create(t, s, Record("k", "v"))
+	ctx, cancel := context.WithTimeout(background, 300*time.Millisecond)
+	defer cancel()
+	before := Query[int64](t, db, number)
+	_, _, err := s.Load(ctx, "k")
+	check(t, err)
+	v, err = s.Replace(ctx, Record("k", "w"), v)
+	check(t, err)
+	<-ctx.Done()
+	if after := Query[int64](t, db, number); after != before {
+		t.Fatalf("connection %d was replaced by %d", before, after)
+	}
+	if _, _, err := s.Load(ctx, "k"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("a load after its deadline: %v", err)
+	}
+	if v != MustHold(t, s, "k", "w") {
+		t.Fatal("it was stored again")
+	}
 }
