@@ -49,7 +49,8 @@ var (
 // Run proves a driver: every case, and, where that makes a difference, again
 // with the optional interfaces of the store hidden. It prints the seed of the random cases, which -conformance.seed
 // repeats, and at the end how many cases ran and which were left out because
-// the store has no such interface.
+// the store has no such interface. With -short the same cases run, the dearest
+// with a tenth of their counts and sizes, and the largest sessions natively only.
 func Run(t *testing.T, d driver.Driver, env Env) {
 	t.Helper()
 	seed := *seedFlag
@@ -194,6 +195,20 @@ func (p *place) scale(full, least int) int {
 	}
 	return max(full/20, least)
 }
+
+// few answers n, or, with -short, a tenth of it, at least least. It is for counts and
+// sizes that are dear: under the race detector, each byte and each call.
+func (p *place) few(n, least int) int {
+	if !testing.Short() {
+		return n
+	}
+	return min(n, max(n/10, least))
+}
+
+// limits reports whether the case is to try the limits of the contract: always,
+// but with -short only natively, since they are dear, and the same whatever is
+// hidden.
+func (p *place) limits() bool { return !p.hide || !testing.Short() }
 
 // open answers another handle on the place. It is closed at the end.
 func (p *place) open() driver.Store {

@@ -46,7 +46,7 @@ func faultyCounter(a *app) {
 	m, f := a.faultyServers(4)
 	id := a.visit(sound).ID()
 	var acknowledged, unknown, refused atomic.Int64
-	each := a.scale(400, 12)
+	each := a.few(a.scale(400, 12), 4)
 	together(counterWorkers, func(w int) {
 		for range each {
 			switch err := m[w%4].Update(a.Context(), id, increment); {
@@ -96,7 +96,7 @@ func faultyChains(a *app) {
 	}
 	sound := a.server()
 	m, f := a.faultyServers(4)
-	chains := make([]*chain, a.scale(640, 64))
+	chains := make([]*chain, a.few(a.scale(640, 64), 32))
 	seed := a.rng.Uint64()
 	var mu sync.Mutex // of unborn
 	unborn := 0

@@ -114,7 +114,7 @@ func parallelCreatesAreDistinct(a *app) {
 
 func idsAreUniform(a *app) {
 	m := a.server()
-	const n = 10_000
+	n := a.few(10_000, 1000)
 	var ones [256]int
 	seen := make(map[session.ID]bool)
 	for range n {
@@ -133,7 +133,7 @@ func idsAreUniform(a *app) {
 	}
 	for i, k := range ones {
 		// A fair bit is 7 standard deviations off once in 10^11.
-		if math.Abs(float64(k)-n/2) > 7*math.Sqrt(n)/2 {
+		if math.Abs(float64(k)-float64(n)/2) > 7*math.Sqrt(float64(n))/2 {
 			a.fail("bit %d is set in %d of %d ids", i, k, n)
 		}
 	}

@@ -27,7 +27,7 @@ func modelCases() []testCase {
 func randomRequests(a *app) {
 	store := a.open()
 	can := supported{a.has("Purger"), a.has("Search"), a.has("Scanner")}
-	for range a.scale(100, 4) {
+	for range a.few(a.scale(100, 4), 2) {
 		seed := a.rng.Uint64()
 		mo := newModel(a, store, can, seed)
 		for n := range 200 {

@@ -60,7 +60,7 @@ func dataCases() []testCase {
 		why:  "every size up to driver.MaxData works everywhere, so that sessions can move between stores",
 		run: func(p *place) {
 			h := p.handle()
-			for _, n := range []int{255, 256, 4095, 4096, 65535, 65536, 1 << 20, driver.MaxData} {
+			for _, n := range []int{255, 256, 4095, 4096, 65535, 65536, p.few(1<<20, 0), driver.MaxData} {
 				h.roundTrips(stamp(uint64(n), n))
 			}
 		},
@@ -71,7 +71,7 @@ func dataCases() []testCase {
 			hs := p.handles(2)
 			rec := p.record()
 			v := hs[0].create(rec)
-			for i, n := range []int{3, 1 << 20, 70_000, 12, 0, 5000, 1} {
+			for i, n := range []int{3, p.few(1<<20, 0), 70_000, 12, 0, 5000, 1} {
 				next := after(rec, p.record())
 				next.Data = p.bytes(n)
 				v = hs[i%2].replace(next, v)

@@ -85,11 +85,11 @@ func loadCases() []testCase {
 	}, {
 		name: "Load/IsNeverTorn",
 		why:  "half of one state and half of another is a session that never was: a user with the rights of before",
-		run:  func(p *place) { p.neverTorn(64, p.scale(2000, 100)) },
+		run:  func(p *place) { p.neverTorn(64, p.few(p.scale(2000, 100), 30)) },
 	}, {
 		name: "Load/IsNeverTornWhenLarge",
 		why:  "records that do not fit one page, packet or write are where tearing happens",
-		run:  func(p *place) { p.neverTorn(64<<10, p.scale(600, 30)) },
+		run:  func(p *place) { p.neverTorn(64<<10, p.few(p.scale(600, 30), 10)) },
 	}}
 }
 

@@ -28,7 +28,7 @@ func scanCases() []testCase {
 			hs := p.handles(2)
 			bare := driver.Record{Key: p.token(1)}
 			big := p.record()
-			big.Data = p.bytes(1 << 20)
+			big.Data = p.bytes(p.few(1<<20, 0))
 			expired := p.record()
 			expired.Expires = in(-2 * time.Second) // no store judges expiry
 			recs := []driver.Record{p.record(), bare, big, expired}
@@ -73,13 +73,13 @@ func scanCases() []testCase {
 		why:  "the sessions that nobody touches must all be found, also on a busy site",
 		run: func(p *place) {
 			hs := p.handles(4)
-			recs := p.many(hs, 200, func(int, *driver.Record) {})
+			recs := p.many(hs, p.few(200, 60), func(int, *driver.Record) {})
 			stable := make(map[string]driver.Record)
 			for _, rec := range recs {
 				stable[rec.Key] = rec
 			}
 			busy := p.tokens(100)
-			p.whileOthersWrite(hs, busy, p.scale(100, 5), func(h handle) {
+			p.whileOthersWrite(hs, busy, p.few(p.scale(100, 5), 3), func(h handle) {
 				if err := p.sees(h.scan(p.Context()), stable); err != nil {
 					p.fail("Scan while others write: %v", err)
 				}

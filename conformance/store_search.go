@@ -192,7 +192,7 @@ func searchCases() []testCase {
 				stable[rec.Key] = rec
 			}
 			busy := p.tokens(40)
-			p.whileOthersWrite(hs, busy, p.scale(300, 15), func(h handle) {
+			p.whileOthersWrite(hs, busy, p.few(p.scale(300, 15), 5), func(h handle) {
 				if err := p.sees(h.search(p.Context(), "user", "user-1"), stable); err != nil {
 					p.fail("Search while others write: %v", err)
 				}

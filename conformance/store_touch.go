@@ -31,7 +31,7 @@ func touchCases() []testCase {
 		why:  "a touch that writes data would undo what it has not seen; it reads no Data, so that none need be loaded",
 		run: func(p *place) {
 			hs := p.handles(2)
-			for _, n := range []int{0, 1, 200, 70_000, 1 << 20} {
+			for _, n := range []int{0, 1, 200, 70_000, p.few(1<<20, 0)} {
 				rec := p.record()
 				rec.Data = p.bytes(n)
 				v := hs[0].create(rec)

@@ -39,7 +39,7 @@ func histories() int {
 	case full:
 		return 100_000
 	case testing.Short():
-		return 500
+		return 100
 	}
 	return 5_000
 }
@@ -102,7 +102,7 @@ func TestHistoriesReplay(t *testing.T) {
 	t.Logf("seeds from %d", first)
 	n := 200
 	if testing.Short() {
-		n = 50
+		n = 10
 	}
 	texts := make([]string, n)
 	for range 2 {
@@ -123,7 +123,11 @@ func TestHistoriesReplay(t *testing.T) {
 func TestHistoriesHoldNoID(t *testing.T) {
 	first := rand.Uint64N(1 << 40)
 	t.Logf("seeds from %d", first)
-	for i := range uint64(100) {
+	n := uint64(100)
+	if testing.Short() {
+		n = 10
+	}
+	for i := range n {
 		h := play(t, first+i)
 		text := h.text()
 		require.NotEmpty(t, h.idents)

@@ -35,8 +35,16 @@ func TestHandlerThatDoesNotAskCostsNothing(t *testing.T) {
 	}
 }
 
+// few answers n, or a tenth of it with -short.
+func few(n int) int {
+	if testing.Short() {
+		return n / 10
+	}
+	return n
+}
+
 func TestAnonymousVisitsStoreNothing(t *testing.T) {
-	const visits = 100_000
+	visits := few(100_000)
 	w := newWorld(t, nil)
 	h := sessionhttp.Middleware(w.m, nil)(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		s := get(t, r)
@@ -122,7 +130,7 @@ func TestGetTwiceLoadsOnce(t *testing.T) {
 }
 
 func TestConcurrentFirstGetsLoadOnce(t *testing.T) {
-	for range 200 {
+	for range few(200) {
 		w := newWorld(t, nil)
 		id := w.login(t)
 		w.serve(nil, id, func(rw http.ResponseWriter, r *http.Request) {
@@ -240,7 +248,7 @@ func TestTwoManagersCannotShareACookieName(t *testing.T) {
 
 func TestUnknownIDsAreNeverAdopted(t *testing.T) {
 	w := newWorld(t, nil)
-	for range 10_000 {
+	for range few(10_000) {
 		var b [32]byte
 		rand.Read(b[:])
 		planted := session.ID(base64.RawURLEncoding.EncodeToString(b[:]))

@@ -19,7 +19,7 @@ import (
 // Requests of one client that overlap.
 
 func TestOverlappingRequestsKeepBothChanges(t *testing.T) { // P5
-	const pairs = 300
+	pairs := few(300)
 	w := newWorld(t, nil)
 	for range pairs {
 		id := w.login(t)
@@ -227,7 +227,7 @@ func TestManyClientsThroughHTTP(t *testing.T) {
 			client := srv.client(t)
 			client.get("/set/client/" + fmt.Sprint(c))
 			want := map[string]string{"client": fmt.Sprint(c)}
-			for range 40 {
+			for range few(40) {
 				switch rnd.IntN(8) {
 				case 0:
 					client.get("/login")
