@@ -1,11 +1,11 @@
 package conformance
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
 	"math/rand/v2"
-	"regexp"
 	"runtime"
 	"sync"
 	"time"
@@ -79,13 +79,12 @@ func (p *place) goroutines() map[string]bool {
 		stacks = make([]byte, 2*len(stacks))
 	}
 	names := make(map[string]bool)
-	for _, m := range goroutineName.FindAllSubmatch(stacks, -1) {
-		names[string(m[1])] = true
+	for stack := range bytes.SplitSeq(stacks, []byte("\n\n")) {
+		name, _, _ := bytes.Cut(bytes.TrimPrefix(stack, []byte("goroutine ")), []byte(" "))
+		names[string(name)] = true
 	}
 	return names
 }
-
-var goroutineName = regexp.MustCompile(`(?m)^goroutine (\d+) `)
 
 // noGoroutines reports when there are new goroutines, as many as uses that should
 // have ended.

@@ -138,7 +138,7 @@ func TestRequestWithTheOldCookieDuringALoginIsRefused(t *testing.T) { // P7
 
 func TestOfTwoLoginsOneWins(t *testing.T) {
 	w := newWorld(t, nil)
-	for range 200 {
+	for range few(200) {
 		before := w.records(t)
 		id := w.login(t)
 		var loaded, done sync.WaitGroup
@@ -171,7 +171,7 @@ func TestOfTwoLoginsOneWins(t *testing.T) {
 // goroutines use the session while it answers.
 func TestGoroutinesOfOneRequest(t *testing.T) {
 	w := newWorld(t, nil)
-	for range 100 {
+	for range few(100) {
 		id := w.login(t)
 		var finished sync.WaitGroup
 		w.serve(nil, id, func(rw http.ResponseWriter, r *http.Request) {

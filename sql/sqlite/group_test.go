@@ -51,7 +51,7 @@ func TestExactSums(t *testing.T) {
 		const handles, workers, keys = 4, 16, 8
 		each := 25
 		if testing.Short() {
-			each = 4
+			each = 2
 		}
 		var stores []*websql.Store
 		for range handles {

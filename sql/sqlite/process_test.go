@@ -110,7 +110,7 @@ func TestProcessesIncrement(t *testing.T) {
 	create(t, s, driver.Record{Key: "k", Data: make([]byte, 4)})
 	each := 100
 	if testing.Short() {
-		each = 25
+		each = 10
 	}
 	args := []string{path, strconv.Itoa(each)}
 	runAll(t, child("increment", args...), child("increment", args...), child("increment", args...))
@@ -123,7 +123,7 @@ func TestProcessesLogout(t *testing.T) {
 	s := newStore(t, path, nil)
 	n := 300
 	if testing.Short() {
-		n = 60
+		n = 30
 	}
 	cmd := child("logout", path, strconv.Itoa(n))
 	done := make(chan struct{})
