@@ -24,6 +24,9 @@ func tries() int {
 	if os.Getenv("WEBSESSION_FULL") == "1" {
 		return 1000
 	}
+	if testing.Short() {
+		return 10
+	}
 	return 50
 }
 
