@@ -348,14 +348,18 @@ func (p *place) lockers(n int) []locker {
 // lock takes a lock that nobody has.
 func (p *place) lock(l locker, key string) (unlock func() error) {
 	p.Helper()
+	got := make(chan func() error, 1) // a Lock that is late finds nobody
 	p.within("Lock of what nobody has", func() {
-		var err error
-		if unlock, err = l.Lock(p.Context(), key); err != nil {
+		unlock, err := l.Lock(p.Context(), key)
+		if err != nil {
 			p.fail("Lock of a key of %d characters that nobody has answered %v", len(key), err)
-			unlock = nil
+			return
 		}
+		got <- unlock
 	})
-	if unlock == nil {
+	select {
+	case unlock = <-got:
+	default:
 		p.fatal("there is no lock to go on with")
 	}
 	return unlock

@@ -85,6 +85,13 @@ type native struct {
 	prepared map[string]sqldriver.Stmt // by text
 }
 
+// Close closes the connection. That the server has closed it before, because it
+// was idle, is no error.
+func (n *native) Close() error {
+	n.connection.Close()
+	return nil
+}
+
 func asNative(conn any) websql.Native {
 	if n, ok := conn.(*native); ok {
 		return n
