@@ -11,6 +11,7 @@ import (
 
 	"github.com/gocql/gocql"
 
+	"github.com/websession/websession/internal/stored"
 	"github.com/websession/websession/session/driver"
 )
 
@@ -92,7 +93,7 @@ func (s settings) dialAll(ctx context.Context, keyspace string) (*library, error
 	d := &dialer{settings: s}
 	if s.tls {
 		var err error
-		if d.tls, err = s.files.config(); err != nil {
+		if d.tls, err = s.files.Config(); err != nil {
 			return nil, err
 		}
 	}
@@ -231,7 +232,7 @@ func (l *library) entries(ctx context.Context, p page, text, field, digest strin
 	next, err = l.page(ctx, p, text, []any{field, digest}, func(iter *gocql.Iter) bool {
 		var e entry
 		ok := iter.Scan(&e.key, uncopied{&e.mark}, &e.written, &e.now)
-		if ok && validKey(e.key) {
+		if ok && stored.ValidKey(e.key) {
 			all = append(all, e)
 		}
 		return ok

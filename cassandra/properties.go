@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/websession/websession/internal/tlsfile"
 	"github.com/websession/websession/session/driver"
 )
 
@@ -20,7 +21,7 @@ type settings struct {
 	username   string
 	password   string
 	tls        bool
-	files      tlsFiles
+	files      tlsfile.Files
 	connect    time.Duration
 	pool       int
 	create     replication // nil: the keyspace is there
@@ -86,14 +87,14 @@ func (s *settings) readOptions(d *driver.Decoder) {
 func (s *settings) readTLS(d *driver.Decoder) {
 	s.tls = d.Bool("ssl", false, "whether the nodes speak TLS")
 	verify := d.Int("SSL_verify_mode", 1, 0, 7, "whether the nodes' certificates are verified: 1 yes, 0 no")
-	s.files = tlsFiles{
-		verify: verify&1 == 1,
-		ca:     d.String("tls_ca", "", "file with the certificates of authorities that are trusted, instead of the system's"),
-		cert:   d.String("tls_cert", "", "file with the certificate that is shown to the nodes"),
-		key:    d.String("tls_key", "", "file with the key of tls_cert"),
-		name:   d.String("tls_server_name", "", "the name that the nodes' certificates must have, if it is not that of the address"),
+	s.files = tlsfile.Files{
+		Verify: verify&1 == 1,
+		CA:     d.String("tls_ca", "", "file with the certificates of authorities that are trusted, instead of the system's"),
+		Cert:   d.String("tls_cert", "", "file with the certificate that is shown to the nodes"),
+		Key:    d.String("tls_key", "", "file with the key of tls_cert"),
+		Name:   d.String("tls_server_name", "", "the name that the nodes' certificates must have, if it is not that of the address"),
 	}
-	if (s.files.cert == "") != (s.files.key == "") {
+	if (s.files.Cert == "") != (s.files.Key == "") {
 		d.Fail("tls_cert", "and tls_key belong together")
 	}
 	if s.tls {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/websession/websession/internal/tlsfile"
 	"github.com/websession/websession/session/driver"
 )
 
@@ -22,7 +23,7 @@ func TestDefaults(t *testing.T) {
 	s, err := configured(map[string]any{"keyspace": "ks"})
 	require.NoError(t, err)
 	require.Equal(t, settings{
-		hosts: []string{"127.0.0.1"}, port: 9042, files: tlsFiles{verify: true}, connect: 5 * time.Second, pool: 2,
+		hosts: []string{"127.0.0.1"}, port: 9042, files: tlsfile.Files{Verify: true}, connect: 5 * time.Second, pool: 2,
 		options: Options{
 			Keyspace: "ks", Table: "websession_sessions", Consistency: "LOCAL_QUORUM", SerialConsistency: "LOCAL_SERIAL",
 			Conflict: "versions", Timeout: 5 * time.Second,
@@ -41,7 +42,7 @@ func TestProperties(t *testing.T) {
 	require.Equal(t, settings{
 		hosts: []string{"a", "b", "::1", "::2"}, port: 9042, datacenter: "dc1", create: replication{{"dc1", 3}, {"dc2", 2}},
 		username: "u", password: "p", connect: 500 * time.Millisecond, pool: 7,
-		tls: true, files: tlsFiles{false, "ca", "cert", "key", "n"},
+		tls: true, files: tlsfile.Files{CA: "ca", Cert: "cert", Key: "key", Name: "n"},
 		options: Options{Keyspace: "Ks", Table: "T", Consistency: "QUORUM", SerialConsistency: "SERIAL", Conflict: "last-write-wins", Timeout: 3 * time.Second},
 	}, s)
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 
+	"github.com/websession/websession/internal/stored"
 	"github.com/websession/websession/session/driver"
 )
 
@@ -41,7 +42,7 @@ func (s *Store) scan(ctx context.Context, yield func(driver.Record, error) bool)
 		for _, r := range rows {
 			bytes += len(r.data)
 			rec, _, err := r.record()
-			if err == nil && validKey(rec.Key) && !yield(rec, nil) {
+			if err == nil && stored.ValidKey(rec.Key) && !yield(rec, nil) {
 				return errLeft
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/websession/websession/internal/stored"
 	"github.com/websession/websession/session/driver"
 )
 
@@ -101,7 +102,7 @@ func (s *Store) Load(ctx context.Context, key string) (driver.Record, driver.Ver
 		return driver.Record{}, "", fail("load", err)
 	}
 	defer s.life.RUnlock()
-	if !validKey(key) {
+	if !stored.ValidKey(key) {
 		return driver.Record{}, "", driver.ErrNotFound
 	}
 	rec, v, err := s.read(ctx, key, s.careful())
@@ -141,7 +142,7 @@ func (s *Store) begin(op string, rec driver.Record, old driver.Version) (*change
 	if err := s.fits(rec); err != nil {
 		return nil, driver.NotApplied(fail(op, err))
 	}
-	index, err := encodeIndex(rec.Index)
+	index, err := stored.EncodeIndex(rec.Index)
 	if err != nil {
 		return nil, driver.NotApplied(fail(op, err))
 	}
@@ -224,9 +225,9 @@ func (s *Store) Delete(ctx context.Context, rec driver.Record, old driver.Versio
 	}
 	defer s.life.RUnlock()
 	switch {
-	case !validKey(rec.Key) && old == "":
+	case !stored.ValidKey(rec.Key) && old == "":
 		return nil
-	case !validKey(rec.Key):
+	case !stored.ValidKey(rec.Key):
 		return driver.ErrNotFound
 	case old != "" && len(old) != versionSize:
 		return driver.ErrConflict

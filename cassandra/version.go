@@ -6,11 +6,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
-	"math"
-	"slices"
 	"time"
 
+	"github.com/websession/websession/internal/stored"
 	"github.com/websession/websession/session/driver"
 )
 
@@ -68,52 +66,6 @@ func sumOf(index []byte) (sum [8]byte) {
 // errDamage says that a row is none of a session.
 var errDamage = errors.New("the row is not a session, or not a whole one")
 
-// encodeIndex answers an index as it is stored: for each field, in order, the
-// field and its digest, both after a length of two bytes. Equal maps are equal
-// bytes, and no index is no bytes, which is not null.
-func encodeIndex(index map[string]string) ([]byte, error) {
-	b := []byte{}
-	for _, field := range slices.Sorted(maps.Keys(index)) {
-		digest := index[field]
-		if len(field) > math.MaxUint16 || len(digest) > math.MaxUint16 {
-			return nil, errors.New("the name or the digest of an index field is too long")
-		}
-		b = binary.BigEndian.AppendUint16(b, uint16(len(field)))
-		b = append(b, field...)
-		b = binary.BigEndian.AppendUint16(b, uint16(len(digest)))
-		b = append(b, digest...)
-	}
-	return b, nil
-}
-
-func decodeIndex(b []byte) (map[string]string, error) {
-	if len(b) == 0 {
-		return nil, nil
-	}
-	index := make(map[string]string)
-	next := func() (string, bool) {
-		if len(b) < 2 {
-			return "", false
-		}
-		n := int(binary.BigEndian.Uint16(b))
-		if len(b) < 2+n {
-			return "", false
-		}
-		s := string(b[2 : 2+n])
-		b = b[2+n:]
-		return s, true
-	}
-	for len(b) > 0 {
-		field, ok := next()
-		digest, ok2 := next()
-		if !ok || !ok2 {
-			return nil, errDamage
-		}
-		index[field] = digest
-	}
-	return index, nil
-}
-
 // row is a session as it lies in the table. Null is nil.
 type row struct {
 	key                  string
@@ -127,8 +79,8 @@ func (r row) record() (driver.Record, driver.Version, error) {
 	if r.version == nil {
 		return driver.Record{}, "", driver.ErrNotFound
 	}
-	index, err := decodeIndex(r.index)
-	if err != nil || len(r.version) != versionSize || r.data == nil || r.index == nil {
+	index, ok := stored.DecodeIndex(r.index)
+	if !ok || len(r.version) != versionSize || r.data == nil || r.index == nil {
 		return driver.Record{}, "", damaged(errDamage)
 	}
 	rec := driver.Record{Key: r.key, Data: r.data, Index: index}
@@ -173,7 +125,7 @@ func seconds(d time.Duration) int {
 // fits reports why a record is beyond the limits.
 func (s *Store) fits(rec driver.Record) error {
 	switch n := len(rec.Data); {
-	case !validKey(rec.Key):
+	case !stored.ValidKey(rec.Key):
 		return errors.New("the key is malformed")
 	case n > driver.MaxData:
 		return errors.New("the data are longer than driver.MaxData")
@@ -181,19 +133,4 @@ func (s *Store) fits(rec driver.Record) error {
 		return fmt.Errorf("the session has %d bytes, and the server takes %d: raise max_mutation_size, which is half of commitlog_segment_size, and native_transport_max_frame_size", n, s.largest)
 	}
 	return nil
-}
-
-// validKey reports whether key may be one of a record.
-func validKey(key string) bool {
-	if key == "" || len(key) > driver.MaxKey {
-		return false
-	}
-	for i := range len(key) {
-		switch c := key[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '-':
-		default:
-			return false
-		}
-	}
-	return true
 }

@@ -42,18 +42,3 @@ func TestVersions(t *testing.T) {
 	require.Equal(t, entries{}, entriesOf(driver.Version(newVersion(entries{}))))
 	require.Equal(t, entries{}, entriesOf(""))
 }
-
-func TestIndexIsKept(t *testing.T) {
-	for _, index := range []map[string]string{nil, {"user": "d"}, {"user": "d", "account": "", "": "x"}} {
-		b, err := encodeIndex(index)
-		require.NoError(t, err)
-		require.NotNil(t, b, "which would be null")
-		got, err := decodeIndex(b)
-		require.NoError(t, err)
-		require.Equal(t, index, got)
-	}
-	for _, b := range []string{"\x00", "\x00\x01", "\x00\x01a\x00\x02b"} {
-		_, err := decodeIndex([]byte(b))
-		require.ErrorIs(t, err, errDamage)
-	}
-}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/websession/websession/internal/deadline"
 )
 
 // adapter is a server by way of go-redis: the only place that uses its clients.
@@ -19,7 +21,7 @@ type adapter struct {
 	owned   bool                   // close closes the client
 	prompt  bool                   // the client keeps to the deadlines of contexts
 	traffic traffic
-	alarms  alarms
+	alarms  deadline.Alarms
 	lane    *goredis.AutoPipeliner // nil: every call has a connection of its own
 	noted   func()                 // told when a call had no answer
 }
@@ -90,9 +92,9 @@ func (a *adapter) do(ctx context.Context, c command) (any, error) {
 	defer a.traffic.leave()
 	shared = shared && a.lane != nil
 	lasting := ctx
-	if deadline, ok := ctx.Deadline(); ok && (shared || a.prompt) {
-		u := a.alarms.before(ctx, deadline)
-		ctx, lasting = u, u.detached()
+	if end, ok := ctx.Deadline(); ok && (shared || a.prompt) {
+		c := a.alarms.Before(ctx, end)
+		ctx, lasting = c, c.Detached()
 	} else if shared {
 		lasting = context.WithoutCancel(ctx)
 	}
@@ -157,10 +159,10 @@ func alone(ctx context.Context, p processor, c command) (any, error) {
 }
 
 func aloneWith(ctx context.Context, p processor, o once) (any, error) {
-	if u, ok := ctx.(*until); ok {
+	if c, ok := ctx.(*deadline.Context); ok {
 		p.Process(ctx, o)
 		v, err := result(o)
-		if err != nil && !isReply(err) && !time.Now().Before(u.deadline) {
+		if err != nil && !isReply(err) && !time.Now().Before(c.End()) {
 			err = errLate{err}
 		}
 		return v, err

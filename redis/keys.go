@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/websession/websession/internal/stored"
 	"github.com/websession/websession/session/driver"
 )
 
@@ -40,31 +41,10 @@ func ttl(expires, now time.Time) string {
 // fits reports why a record is beyond the limits.
 func fits(rec driver.Record) error {
 	switch {
-	case !validKey(rec.Key):
+	case !stored.ValidKey(rec.Key):
 		return driver.NotApplied(errors.New("redis: the key is malformed"))
 	case len(rec.Data) > driver.MaxData:
 		return driver.NotApplied(errors.New("redis: the data are longer than driver.MaxData"))
 	}
 	return nil
 }
-
-// validKey reports whether key may be one of a record.
-func validKey(key string) bool {
-	if key == "" || len(key) > driver.MaxKey {
-		return false
-	}
-	for i := range len(key) {
-		if !inKeys[key[i]] {
-			return false
-		}
-	}
-	return true
-}
-
-// inKeys says which bytes a key may have.
-var inKeys = func() (in [256]bool) {
-	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") {
-		in[c] = true
-	}
-	return in
-}()

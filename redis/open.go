@@ -86,7 +86,7 @@ func noNotifications() *maintnotifications.Config {
 func (s settings) dialers() (d, watch dialer, err error) {
 	var config *tls.Config
 	if s.tls || s.watchTLS {
-		if config, err = s.files.config(); err != nil {
+		if config, err = s.files.Config(); err != nil {
 			return d, watch, err
 		}
 	}

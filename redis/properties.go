@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/websession/websession/internal/tlsfile"
 	"github.com/websession/websession/session/driver"
 )
 
@@ -31,7 +32,7 @@ type settings struct {
 	time      timeouts
 	login     credentials
 	tls       bool
-	files     tlsFiles
+	files     tlsfile.Files
 	reconnect time.Duration
 	every     time.Duration
 	name      string
@@ -121,14 +122,14 @@ func (s *settings) readCommon(d *driver.Decoder) {
 	}
 	s.tls = d.Bool("ssl", false, "whether the server speaks TLS")
 	verify := d.Int("SSL_verify_mode", 1, 0, 7, "whether the server's certificate is verified: 1 yes, 0 no")
-	s.files = tlsFiles{
-		verify: verify&1 == 1,
-		ca:     d.String("tls_ca", "", "file with the certificates of authorities that are trusted, instead of the system's"),
-		cert:   d.String("tls_cert", "", "file with the certificate that is shown to the server"),
-		key:    d.String("tls_key", "", "file with the key of tls_cert"),
-		name:   d.String("tls_server_name", "", "the name that the server's certificate must have, if it is not that of the address"),
+	s.files = tlsfile.Files{
+		Verify: verify&1 == 1,
+		CA:     d.String("tls_ca", "", "file with the certificates of authorities that are trusted, instead of the system's"),
+		Cert:   d.String("tls_cert", "", "file with the certificate that is shown to the server"),
+		Key:    d.String("tls_key", "", "file with the key of tls_cert"),
+		Name:   d.String("tls_server_name", "", "the name that the server's certificate must have, if it is not that of the address"),
 	}
-	if (s.files.cert == "") != (s.files.key == "") {
+	if (s.files.Cert == "") != (s.files.Key == "") {
 		d.Fail("tls_cert", "and tls_key belong together")
 	}
 	if !s.tls && !s.watchTLS {

@@ -4,12 +4,12 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
-	"math"
 	"slices"
 	"sync"
 	"time"
 	"unsafe"
 
+	"github.com/websession/websession/internal/stored"
 	"github.com/websession/websession/session/driver"
 )
 
@@ -126,54 +126,11 @@ func decodeBy(value string, decodeIndex func([]byte) (map[string]string, error))
 	return rec, driver.Version(value[versionAt:expiresAt]), nil
 }
 
-// encodeIndex answers an index as it is stored: equal maps are equal bytes.
-func encodeIndex(index map[string]string) ([]byte, error) {
-	if len(index) == 0 {
-		return nil, nil
-	}
-	fields := make([]string, 0, 4)
-	for field := range index {
-		fields = append(fields, field)
-	}
-	slices.Sort(fields)
-	b := make([]byte, 0, 64*len(fields))
-	for _, field := range fields {
-		digest := index[field]
-		if len(field) > math.MaxUint16 || len(digest) > math.MaxUint16 {
-			return nil, errors.New("the name or the digest of an index field is too long")
-		}
-		b = binary.BigEndian.AppendUint16(b, uint16(len(field)))
-		b = append(b, field...)
-		b = binary.BigEndian.AppendUint16(b, uint16(len(digest)))
-		b = append(b, digest...)
-	}
-	return b, nil
-}
-
+// decodeIndex answers the index that b is.
 func decodeIndex(b []byte) (map[string]string, error) {
-	if len(b) == 0 {
-		return nil, nil
-	}
-	index := make(map[string]string)
-	next := func() (string, bool) {
-		if len(b) < 2 {
-			return "", false
-		}
-		n := int(binary.BigEndian.Uint16(b))
-		if len(b) < 2+n {
-			return "", false
-		}
-		s := string(b[2 : 2+n])
-		b = b[2+n:]
-		return s, true
-	}
-	for len(b) > 0 {
-		field, ok := next()
-		digest, ok2 := next()
-		if !ok || !ok2 {
-			return nil, errDamage
-		}
-		index[field] = digest
+	index, ok := stored.DecodeIndex(b)
+	if !ok {
+		return nil, errDamage
 	}
 	return index, nil
 }

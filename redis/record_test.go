@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/websession/websession/internal/stored"
 	"github.com/websession/websession/session/driver"
 )
 
@@ -15,7 +16,7 @@ func sample() (value []byte, rec driver.Record, v driver.Version) {
 		Data: []byte("some data"), Expires: time.UnixMilli(1_900_000_000_123).UTC(),
 		Index: map[string]string{"user": "dIgEst", "account": ""},
 	}
-	index, _ := encodeIndex(rec.Index)
+	index, _ := stored.EncodeIndex(rec.Index)
 	e := entries{until: time.UnixMilli(2_000_000_000_000), token: [8]byte{1, 2, 3}}
 	s := newStamp(rec.Expires, e)
 	return encode(s, index, rec.Data), rec, s.Version()
@@ -69,7 +70,7 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			return
 		}
-		index, err := encodeIndex(rec.Index)
+		index, err := stored.EncodeIndex(rec.Index)
 		require.NoError(t, err)
 		var s stamp
 		copy(s.version[:], v)
@@ -78,17 +79,6 @@ func FuzzDecode(f *testing.F) {
 		require.NoError(t, err)
 		require.Equal(t, rec, again)
 	})
-}
-
-func TestIndexIsTheSameInAnyOrder(t *testing.T) {
-	a, err := encodeIndex(map[string]string{"a": "1", "b": "2", "c": "3"})
-	require.NoError(t, err)
-	for range 20 {
-		b, _ := encodeIndex(map[string]string{"c": "3", "b": "2", "a": "1"})
-		require.Equal(t, a, b)
-	}
-	_, err = encodeIndex(map[string]string{string(make([]byte, 1<<16)): "1"})
-	require.Error(t, err)
 }
 
 // The time-to-live is the remaining life and the margin, rounded up, and never

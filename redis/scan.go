@@ -6,6 +6,7 @@ import (
 	"iter"
 	"strings"
 
+	"github.com/websession/websession/internal/stored"
 	"github.com/websession/websession/session/driver"
 )
 
@@ -80,7 +81,7 @@ func (s *Store) scanPage(ctx context.Context, n node, cursor string) (next strin
 	names, _ := list[1].([]any)
 	for _, name := range names {
 		text, _ := name.(string)
-		if key, ok := strings.CutPrefix(text, s.prefix); ok && validKey(key) {
+		if key, ok := strings.CutPrefix(text, s.prefix); ok && stored.ValidKey(key) {
 			keys = append(keys, key)
 		}
 	}

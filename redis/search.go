@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 
+	"github.com/websession/websession/internal/stored"
 	"github.com/websession/websession/session/driver"
 )
 
@@ -69,7 +70,7 @@ func (s *Store) entriesOf(ctx context.Context, field, digest string) ([]entry, e
 	for i := 0; i+1 < len(list); i += 2 {
 		id, _ := list[i].(string)
 		value, _ := list[i+1].(string)
-		if validKey(id) {
+		if stored.ValidKey(id) {
 			all = append(all, entry{id, value})
 		}
 	}

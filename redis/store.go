@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/websession/websession/internal/stored"
 	"github.com/websession/websession/session/driver"
 )
 
@@ -97,7 +98,7 @@ func (s *Store) Load(ctx context.Context, key string) (driver.Record, driver.Ver
 		return driver.Record{}, "", fail("load", err)
 	}
 	defer s.life.RUnlock()
-	if !validKey(key) {
+	if !stored.ValidKey(key) {
 		return driver.Record{}, "", driver.ErrNotFound
 	}
 	var value any
@@ -166,7 +167,7 @@ func (s *Store) begin(op string, rec driver.Record, old driver.Version) (*change
 	if err := fits(rec); err != nil {
 		return nil, err
 	}
-	index, err := encodeIndex(rec.Index)
+	index, err := stored.EncodeIndex(rec.Index)
 	if err != nil {
 		return nil, driver.NotApplied(fail(op, err))
 	}
@@ -274,9 +275,9 @@ func (s *Store) Delete(ctx context.Context, rec driver.Record, old driver.Versio
 	}
 	defer s.life.RUnlock()
 	switch {
-	case !validKey(rec.Key) && old == "":
+	case !stored.ValidKey(rec.Key) && old == "":
 		return nil
-	case !validKey(rec.Key):
+	case !stored.ValidKey(rec.Key):
 		return driver.ErrNotFound
 	case old != "" && len(old) != versionSize:
 		return driver.ErrConflict

@@ -22,11 +22,11 @@ type direct struct {
 // of another one.
 const busyTries = 16
 
-func newDirect(ctx context.Context, db *sql.DB, dialect *Dialect, database Database, texts *statements) (*direct, error) {
+func newDirect(ctx context.Context, db *sql.DB, dialect *Dialect, database Database, texts *statements, short *shortcut) (*direct, error) {
 	d := &direct{dialect: dialect, database: database, closing: make(chan struct{})}
 	for i, text := range texts.mutation {
 		var err error
-		if d.statements[i], err = newQuery(ctx, db, dialect, text); err != nil {
+		if d.statements[i], err = newQuery(ctx, db, dialect, short, text); err != nil {
 			d.close()
 			return nil, err
 		}

@@ -20,7 +20,7 @@ func newDirectFake(t *testing.T, prepares bool) (*direct, *fake, *sql.DB) {
 	t.Cleanup(func() { db.Close() })
 	db.SetMaxOpenConns(1)
 	texts := &statements{mutation: w.statements}
-	d, err := newDirect(t.Context(), db, &dialect, &fakeDatabase{}, texts)
+	d, err := newDirect(t.Context(), db, &dialect, &fakeDatabase{}, texts, &shortcut{})
 	require.NoError(t, err)
 	t.Cleanup(func() { d.close() })
 	require.NoError(t, db.Ping())

@@ -59,6 +59,7 @@ func Open(ctx context.Context, db *sql.DB, dialect Dialect, o *Options) (*Store,
 		release: o.Close,
 		timeout: o.Timeout,
 		done:    make(chan struct{}),
+		short:   shortcut{native: dialect.Native},
 	}
 	if s.release == nil {
 		s.release = func() error { return nil }
@@ -134,7 +135,7 @@ func (s *Store) openWrites(ctx context.Context, db *sql.DB, warn func(string)) e
 	default:
 		conn.Close()
 		var d *direct
-		if d, err = newDirect(ctx, db, s.dialect, s.database, s.texts); err == nil {
+		if d, err = newDirect(ctx, db, s.dialect, s.database, s.texts, &s.short); err == nil {
 			s.writes = d
 		}
 	}
@@ -144,7 +145,7 @@ func (s *Store) openWrites(ctx context.Context, db *sql.DB, warn func(string)) e
 func (s *Store) openReads(ctx context.Context) (err error) {
 	prepare := func(text string) (q query) {
 		if err == nil {
-			q, err = newQuery(ctx, s.db, s.dialect, text)
+			q, err = newQuery(ctx, s.db, s.dialect, &s.short, text)
 		}
 		return q
 	}

@@ -26,6 +26,7 @@ type Store struct {
 	texts    *statements
 	writes   applier
 
+	short              shortcut
 	load, scan, expiry query
 	searches           []query // by field
 

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log"
 
+	mysqldriver "github.com/go-sql-driver/mysql"
+
 	"github.com/websession/websession/session/driver"
 	websql "github.com/websession/websession/sql"
 	"github.com/websession/websession/sql/mysql"
@@ -28,6 +30,25 @@ func ExampleDialect() {
 		log.Fatal(err)
 	}
 	fmt.Println(info.Server, info.Warnings)
+}
+
+// On connections of NewConnector the calls of a store take least.
+func ExampleNewConnector() {
+	config, err := mysqldriver.ParseDSN("app:secret@tcp(db.example.com)/app")
+	if err != nil {
+		log.Fatal(err)
+	}
+	connector, err := mysql.NewConnector(config)
+	if err != nil {
+		log.Fatal(err)
+	}
+	db := sql.OpenDB(connector)
+	defer db.Close()
+	store, err := websql.New(db, mysql.Dialect(), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer store.Close()
 }
 
 // The properties are those of Perl's DBI, or this project's own. Nothing is

@@ -76,11 +76,11 @@ func (n native) within(deadline time.Time, use func() error) error {
 	}
 	err := use()
 	switch {
-	case err == nil, errors.Is(err, sql.ErrNoRows):
+	case err == nil, errors.Is(err, sql.ErrNoRows), errors.As(err, new(*pgconn.PgError)):
+	case !time.Now().Before(deadline):
+		err = fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
 	case pgconn.SafeToRetry(err):
 		return sqldriver.ErrBadConn
-	case !errors.As(err, new(*pgconn.PgError)) && !time.Now().Before(deadline):
-		err = fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
 	}
 	if !n.IsClosed() {
 		socket.SetDeadline(time.Time{})

@@ -1,4 +1,4 @@
-package redis
+package deadline
 
 import (
 	"context"
@@ -11,11 +11,11 @@ import (
 
 func TestAlarmsRingOnTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var a alarms
+		var a Alarms
 		began := time.Now()
-		var waits []*until
-		for _, d := range []time.Duration{0, 1, tick - 1, tick, 99 * time.Millisecond, time.Second, time.Second + 1} {
-			waits = append(waits, a.before(t.Context(), began.Add(d)))
+		var waits []*Context
+		for _, d := range []time.Duration{0, 1, Tick - 1, Tick, 99 * time.Millisecond, time.Second, time.Second + 1} {
+			waits = append(waits, a.Before(t.Context(), began.Add(d)))
 		}
 		require.Less(t, a.count(), len(waits), "deadlines of one tick share a timer")
 		for _, u := range waits {
@@ -28,7 +28,7 @@ func TestAlarmsRingOnTime(t *testing.T) {
 			require.ErrorIs(t, u.Err(), context.DeadlineExceeded)
 			late := time.Since(deadline)
 			require.GreaterOrEqual(t, late, time.Duration(0))
-			require.LessOrEqual(t, late, tick)
+			require.LessOrEqual(t, late, Tick)
 		}
 		require.Zero(t, a.count())
 	})
@@ -36,15 +36,15 @@ func TestAlarmsRingOnTime(t *testing.T) {
 
 func TestAlarmOfThePastRingsSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var a alarms
+		var a Alarms
 		began := time.Now()
-		<-a.before(t.Context(), began.Add(-time.Hour)).Done()
-		require.LessOrEqual(t, time.Since(began), tick)
+		<-a.Before(t.Context(), began.Add(-time.Hour)).Done()
+		require.LessOrEqual(t, time.Since(began), Tick)
 	})
 }
 
 // count answers how many timers run.
-func (a *alarms) count() int {
+func (a *Alarms) count() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return len(a.rings)
