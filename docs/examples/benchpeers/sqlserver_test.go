@@ -154,8 +154,8 @@ func (s sqlServer) theirs(tb testing.TB) map[string]peer {
 // bare answers the work of loops that do no more than the statements of a store
 // of ours, prepared: a load, and with modify a conditional update, which must find
 // its row. The rows have the data of a session of the store, since a server may
-// compress them, and each update moves the deadline, which has an index, as one of
-// a session does.
+// compress them. As with a session, each update changes them, since a server may
+// log only what is new, and moves the deadline, which has an index.
 func (s sqlServer) bare(tb testing.TB, db *sql.DB, n int, modify bool) []func() error {
 	ctx := context.Background()
 	prepare := func(statement string, parameters int) *sql.Stmt {
@@ -180,6 +180,7 @@ func (s sqlServer) bare(tb testing.TB, db *sql.DB, n int, modify bool) []func() 
 			if err := load.QueryRowContext(ctx, key).Scan(&old, &data, &expires, &user); err != nil || !modify {
 				return err
 			}
+			data[len(data)-1]++
 			result, err := replace.ExecContext(ctx, version(), data, time.Now().Add(8*time.Hour).UnixMilli(), user, key, old)
 			if err != nil {
 				return err
