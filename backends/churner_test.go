@@ -106,9 +106,6 @@ func (c churn) run(out io.Writer) error {
 		go func() { errs <- w.visit(ctx, &filled, start, visitors) }()
 	}
 	filled.Wait()
-	if err := r.warm(ctx, visitors); err != nil {
-		return err
-	}
 	begin := time.Now()
 	close(start)
 	samples := time.NewTicker(c.Length / churnSamples)
@@ -134,29 +131,6 @@ func (c churn) run(out io.Writer) error {
 		}
 	}
 	return nil
-}
-
-// warm fills what use fills up to a bound, above all the page caches of SQLite's
-// connections, which takes the visitors an hour: as many readers as there are
-// visitors look at every session.
-func (r *churning) warm(ctx context.Context, readers int) error {
-	errs := make(chan error, readers)
-	for range readers {
-		go func() {
-			var problem error
-			for _, err := range r.m.All(ctx) {
-				if problem = err; err != nil {
-					break
-				}
-			}
-			errs <- problem
-		}()
-	}
-	var problem error
-	for range readers {
-		problem = errors.Join(problem, <-errs)
-	}
-	return problem
 }
 
 // sample lets no request run, and looks at the process.
