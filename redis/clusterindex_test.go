@@ -18,30 +18,48 @@ import (
 // user, is still found by its user afterwards.
 func TestClusterIndexHasWhatWasConfirmed(t *testing.T) {
 	s, _ := clusterStage(t)
+	n, lost := 0, 0
+	for round := 0; n <= indexed/10 && round < 10; round++ { // on a busy machine little is confirmed in time
+		confirmed, absent := s.confirmIndex(t, round)
+		n, lost = n+confirmed, lost+absent
+	}
+	require.Greater(t, n, indexed/10)
+	require.Zero(t, lost, "of %d sessions whose user was confirmed", n)
+	t.Logf("figure: RedisCluster: confirmed sessions that their user does not find after a failover: %s", zero(n))
+}
+
+// indexed is how many sessions change their user, or are made, in a round of
+// confirmIndex.
+const indexed = 200
+
+// confirmIndex has one failover, and answers how many sessions had their user
+// confirmed before it, and how many of these are not found.
+func (s *stage) confirmIndex(t *testing.T, round int) (confirmed, lost int) {
 	m := s.manager(map[string]any{"wait_replicas": 1}, nil)
 	var old []*session.Session // which change their user
-	for i := range 100 {
+	for i := range indexed / 2 {
 		one := m.NewSession()
-		require.NoError(t, user.Set(one, fmt.Sprint("before-", i)))
+		require.NoError(t, user.Set(one, fmt.Sprint("before-", round, "-", i)))
 		require.NoError(t, one.Save(ctx))
 		old = append(old, one)
 	}
+	name := func(i int) string { return fmt.Sprint("user-", round, "-", i) }
 	victim := s.victim()
 	thaw := s.cut(victim)
 	// Within the time that nobody waits for: nothing is confirmed by the dead.
 	ctx, cancel := context.WithTimeout(ctx, 350*time.Millisecond)
 	defer cancel()
-	confirmed := make([]*session.Session, 2*len(old))
+	saved := make([]*session.Session, indexed)
 	var all sync.WaitGroup
-	for i := range confirmed {
+	for i := range saved {
 		one := m.NewSession()
 		if i < len(old) {
 			one = old[i]
 		}
-		require.NoError(t, user.Set(one, fmt.Sprint("user-", i)))
+		require.NoError(t, user.Set(one, name(i)))
 		all.Go(func() {
 			if one.Save(ctx) == nil {
-				confirmed[i] = one
+				saved[i] = one
 			}
 		})
 	}
@@ -51,20 +69,17 @@ func TestClusterIndexHasWhatWasConfirmed(t *testing.T) {
 	s.replaced(victim)
 	s.heal()
 	judge := s.manager(nil, nil)
-	n, lost := 0, 0
-	for i, one := range confirmed {
+	for i, one := range saved {
 		if one == nil {
 			continue
 		}
-		n++
+		confirmed++
 		load(t, judge, one.ID())
-		if !finds(t, judge, fmt.Sprint("user-", i), one.Handle()) {
+		if !finds(t, judge, name(i), one.Handle()) {
 			lost++
 		}
 	}
-	require.Greater(t, n, len(confirmed)/10)
-	require.Zero(t, lost, "of %d sessions whose user was confirmed", n)
-	t.Logf("figure: RedisCluster: confirmed sessions that their user does not find after a failover: %s", zero(n))
+	return confirmed, lost
 }
 
 // finds reports whether a session is found by its user.
