@@ -22,7 +22,7 @@ type Store struct {
 	wait   wait // replicas is 0: nobody waits
 	doubts doubts
 
-	indexes indexes
+	indexes stored.Indexes
 
 	sentinels *resolver // nil: there are none
 	watch     *watch    // nil: connections tell
@@ -129,7 +129,7 @@ func (s *Store) answered(key string, value any, err error) (driver.Record, drive
 	if !ok {
 		return driver.Record{}, "", driver.ErrNotFound
 	}
-	rec, v, err := decodeBy(text, s.indexes.decode)
+	rec, v, err := decodeBy(text, func(b []byte) (map[string]string, error) { return s.indexes.Get(b, decodeIndex) })
 	if err != nil {
 		return driver.Record{}, "", fail("load", errors.Join(driver.ErrCorrupt, err))
 	}

@@ -35,7 +35,7 @@ var allowed = []struct {
 	// Only tests import it.
 	{"sql/internal/servertest", []string{module + "session", module + "session/driver", module + "session/sessionhttp", module + "sql", module + "conformance", module + "internal/workload", module + "internal/lyingdisk/ledger", "github.com/stretchr/testify/require"}},
 	{"sql/internal", []string{module + "session/driver", module + "sql"}},
-	{"sql", []string{module + "session/driver", module + "internal/deadline"}},
+	{"sql", []string{module + "session/driver", module + "internal/deadline", module + "internal/stored"}},
 	{"redis", []string{module + "session/driver", module + "internal/deadline", module + "internal/stored", module + "internal/tlsfile", "github.com/redis/go-redis/v9", "github.com/redis/go-redis/v9/..."}},
 	{"cassandra", []string{module + "session/driver", module + "internal/stored", module + "internal/tlsfile", "github.com/gocql/gocql"}},
 	{"backends", []string{module + "..."}},

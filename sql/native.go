@@ -17,8 +17,8 @@ import (
 // out. Of a connection that was of no use before anything was sent the error is
 // driver.ErrBadConn of package database/sql.
 type Native interface {
-	// Row reads into pointers to string, []byte and any the one row that there
-	// may be; else it is sql.ErrNoRows.
+	// Row reads the one row that there may be into pointers to string, []byte and
+	// any, and Scanners of package database/sql; else it is sql.ErrNoRows.
 	Row(deadline time.Time, text string, args, dest []any) error
 
 	// Exec answers how many rows were affected.

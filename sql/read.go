@@ -3,6 +3,7 @@ package sql
 import (
 	"context"
 	"database/sql"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
@@ -24,25 +25,19 @@ type row struct {
 	version string
 	data    []byte
 	expires any
+	index   indexColumns
 	key     string
-	index   []any
 	dest    []any
 
-	// Room for a few fields, so that a row is one allocation.
-	fewIndex [4]any
-	fewDest  [8]any
+	fewDest [8]any // room for a few columns, so that a row is one allocation
 }
 
 func newRow(fields int, key bool) *row {
 	r := &row{}
-	r.index, r.dest = r.fewIndex[:0], r.fewDest[:0]
-	if fields > len(r.fewIndex) {
-		r.index = make([]any, 0, fields)
-	}
-	r.index = r.index[:fields]
-	r.dest = append(r.dest, &r.version, &r.data, &r.expires)
-	for i := range r.index {
-		r.dest = append(r.dest, &r.index[i])
+	r.index.reset()
+	r.dest = append(r.fewDest[:0], &r.version, &r.data, &r.expires)
+	for range fields {
+		r.dest = append(r.dest, &r.index)
 	}
 	if key {
 		r.dest = append(r.dest, &r.key)
@@ -50,10 +45,57 @@ func newRow(fields int, key bool) *row {
 	return r
 }
 
+// indexColumns is where the columns of the index fields are read into, one after
+// the other: for each a byte, 0 for NULL, and else the length and the digest.
+type indexColumns struct {
+	columns []byte
+	there   bool // one of them is not NULL
+	odd     bool // one of them has another type
+
+	few [64]byte
+}
+
+func (x *indexColumns) reset() { x.columns, x.there, x.odd = x.few[:0], false, false }
+
+// Scan implements sql.Scanner.
+func (x *indexColumns) Scan(v any) error {
+	switch v := v.(type) {
+	case nil:
+		x.columns = append(x.columns, 0)
+	case string:
+		x.add([]byte(v))
+	case []byte:
+		x.add(v)
+	default:
+		x.odd = true
+	}
+	return nil
+}
+
+func (x *indexColumns) add(digest []byte) {
+	x.there = true
+	x.columns = append(binary.AppendUvarint(append(x.columns, 1), uint64(len(digest))), digest...)
+}
+
+// decodeColumns answers the index that columns of fields are.
+func decodeColumns(columns []byte, fields []string) map[string]string {
+	index := make(map[string]string, len(fields))
+	for _, f := range fields {
+		there := columns[0] == 1
+		if columns = columns[1:]; !there {
+			continue
+		}
+		n, size := binary.Uvarint(columns)
+		index[f] = string(columns[size:][:n])
+		columns = columns[size+int(n):]
+	}
+	return index
+}
+
 var errRow = errors.New("a column has a value of another type")
 
 // record answers what was scanned. It takes the data, which are a copy.
-func (r *row) record(fields []string) (driver.Record, driver.Version, error) {
+func (s *Store) record(r *row) (driver.Record, driver.Version, error) {
 	rec := driver.Record{Key: r.key, Data: r.data}
 	switch ms := r.expires.(type) {
 	case nil:
@@ -62,25 +104,13 @@ func (r *row) record(fields []string) (driver.Record, driver.Version, error) {
 	default:
 		return driver.Record{}, "", errRow
 	}
-	for i, v := range r.index {
-		var digest string
-		switch v := v.(type) {
-		case nil:
-			continue
-		case string:
-			digest = v
-		case []byte:
-			digest = string(v)
-		default:
-			return driver.Record{}, "", errRow
-		}
-		if rec.Index == nil {
-			rec.Index = make(map[string]string, len(fields))
-		}
-		rec.Index[fields[i]] = digest
-	}
-	if len(r.version) == 0 {
+	if len(r.version) == 0 || r.index.odd {
 		return driver.Record{}, "", errRow
+	}
+	if r.index.there {
+		rec.Index, _ = s.indexed.Get(r.index.columns, func(b []byte) (map[string]string, error) {
+			return decodeColumns(b, s.fields), nil
+		})
 	}
 	return rec, driver.Version(r.version), nil
 }
@@ -95,14 +125,17 @@ func (s *Store) Load(ctx context.Context, key string) (driver.Record, driver.Ver
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
 	r := newRow(len(s.fields), false)
-	err := s.again(func() error { return s.load.row(ctx, s.bind(key), r.dest) })
+	err := s.again(func() error {
+		r.index.reset()
+		return s.load.row(ctx, s.bind(key), r.dest)
+	})
 	if errors.Is(err, sql.ErrNoRows) {
 		return driver.Record{}, "", driver.ErrNotFound
 	}
 	if err != nil {
 		return driver.Record{}, "", s.fail(op, err)
 	}
-	rec, version, err := r.record(s.fields)
+	rec, version, err := s.record(r)
 	if err != nil {
 		return driver.Record{}, "", s.damaged(op, err)
 	}
@@ -191,7 +224,7 @@ func (s *Store) page(ctx context.Context, op string, q *query, args []any) (page
 		if err := rows.Scan(r.dest...); err != nil {
 			return page, false, s.fail(op, err)
 		}
-		rec, _, err := r.record(s.fields)
+		rec, _, err := s.record(r)
 		if err != nil {
 			return page, false, s.damaged(op, err)
 		}

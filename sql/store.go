@@ -1,6 +1,7 @@
 package sql
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"database/sql"
@@ -9,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/websession/websession/internal/stored"
 	"github.com/websession/websession/session/driver"
 )
 
@@ -26,6 +28,7 @@ type Store struct {
 	texts    *statements
 	writes   applier
 
+	indexed            stored.Indexes
 	short              shortcut
 	load, scan, expiry query
 	searches           []query // by field
@@ -218,8 +221,8 @@ func (s *Store) Delete(ctx context.Context, rec driver.Record, old driver.Versio
 }
 
 // arguments answers a new version, and what the columns of a row are set to:
-// version, data unless it stays, expires, index fields. They share nothing with
-// rec, since a writer may be late.
+// version, data unless it stays, expires, index fields. Where there is a writer,
+// which may be late, they share nothing with rec.
 func (s *Store) arguments(op string, rec driver.Record, data bool) (driver.Version, []any, error) {
 	var err error
 	switch {
@@ -246,7 +249,14 @@ func (s *Store) arguments(op string, rec driver.Record, data bool) (driver.Versi
 	args := make([]any, 0, 5+len(s.fields))
 	args = append(args, version)
 	if data {
-		args = append(args, append(make([]byte, 0, len(rec.Data)), rec.Data...)) // never nil
+		b := rec.Data
+		if s.dialect.Writer != nil {
+			b = bytes.Clone(b)
+		}
+		if b == nil { // which would be NULL
+			b = []byte{}
+		}
+		args = append(args, b)
 	}
 	if rec.Expires.IsZero() {
 		args = append(args, nil)

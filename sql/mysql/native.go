@@ -138,6 +138,8 @@ func assign(to any, v sqldriver.Value) error {
 			*to = bytes.Clone(b)
 			return nil
 		}
+	case sql.Scanner:
+		return to.Scan(v)
 	case *any:
 		if *to = v; isBytes {
 			*to = bytes.Clone(b)
