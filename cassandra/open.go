@@ -122,5 +122,9 @@ func makeKeyspace(ctx context.Context, s server, r ring, datacenter string, o Op
 	if err := s.change(ctx, create.statement(o.Keyspace)); err != nil && !errors.Is(err, errNoAgreement) {
 		return r, fmt.Errorf("making the keyspace %q: %w", o.Keyspace, err)
 	}
-	return ringOf(ctx, s, o.Keyspace)
+	err := appears(ctx, fmt.Sprintf("the keyspace %q", o.Keyspace), func() (there bool, err error) {
+		r, err = ringOf(ctx, s, o.Keyspace)
+		return r.copies != nil, err
+	})
+	return r, err
 }

@@ -131,10 +131,28 @@ func (t table) made(ctx context.Context, s server, warn func(string)) error {
 		}
 		return fmt.Errorf("making the table %q: %w", t.name, err)
 	}
-	if there, err = t.check(ctx, s); err == nil && !there {
-		err = fmt.Errorf("the table %q was made, and is not there: wait until the nodes agree on the schema", t.name)
+	return appears(ctx, fmt.Sprintf("the table %q", t.name), func() (bool, error) { return t.check(ctx, s) })
+}
+
+// schemaWait is how long it is waited for what was made.
+const schemaWait = 20 * time.Second
+
+// appears looks for something that was made until it is there: the node that is
+// asked may be another one than made it, and not know it yet.
+func appears(ctx context.Context, what string, look func() (there bool, err error)) error {
+	ctx, cancel := context.WithTimeout(ctx, schemaWait)
+	defer cancel()
+	for {
+		there, err := look()
+		if there || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s was made, and is not there: wait until the nodes agree on the schema", what)
+		case <-time.After(pause):
+		}
 	}
-	return err
 }
 
 // errNoAgreement says that a change was made, and that not all nodes know it yet.
