@@ -107,7 +107,8 @@ func (silent) Println(...any)        {}
 
 // cassandraPlaces is the keyspace of this test binary. Making a keyspace for each
 // place would take seconds, and so would dropping its tables. So a place is the
-// name of a table, and is used again when it is empty.
+// name of a table, and is emptied and used again when it has rested: a write that a
+// test gave up may come late.
 var cassandraPlaces struct {
 	once     sync.Once
 	session  *gocql.Session
@@ -115,15 +116,22 @@ var cassandraPlaces struct {
 	err      error
 
 	mu   sync.Mutex
-	free []string
+	free []restingPlace // those that were left first come first
 	made int
 }
 
+type restingPlace struct {
+	table string
+	since time.Time
+}
+
+// cassandraRest is longer than a node works on a write.
+const cassandraRest = 20 * time.Second
+
 // Cassandra answers a place on a Cassandra cluster: the name of a table that
 // nobody else uses, in a keyspace of the test binary. Its properties are hosts,
-// keyspace and table. Whatever is in tables of the keyspace whose names begin with
-// it is deleted at the end of the test, the tables are not. A test that is about the making of
-// tables takes CassandraKeyspace.
+// keyspace and table. Tables of the keyspace whose names begin with it are empty, and
+// may be there. A test that is about the making of tables takes CassandraKeyspace.
 func Cassandra(tb testing.TB) *Place {
 	tb.Helper()
 	s := sharedCassandra
@@ -134,24 +142,27 @@ func Cassandra(tb testing.TB) *Place {
 		tb.Fatalf("testenv: the keyspace of this run: %v", c.err)
 	}
 	c.mu.Lock()
-	var table string
-	if n := len(c.free); n > 0 {
-		table, c.free = c.free[n-1], c.free[:n-1]
+	table := ""
+	if len(c.free) > 0 && time.Since(c.free[0].since) >= cassandraRest {
+		table, c.free = c.free[0].table, c.free[1:]
 	} else {
 		c.made++
-		table = fmt.Sprint("place_", c.made, "_")
 	}
+	made := c.made
 	c.mu.Unlock()
-	tb.Cleanup(func() {
+	if table == "" {
+		table = fmt.Sprint("place_", made, "_")
+	} else {
 		ctx, cancel := context.WithTimeout(context.Background(), cleanTimeout)
 		defer cancel()
 		if err := emptyCassandra(ctx, c.session, c.keyspace, table); err != nil {
-			tb.Errorf("testenv: delete what is in the place of the test: %v", err)
-			return // nobody uses it again
+			tb.Fatalf("testenv: delete what is in a place that was used before: %v", err)
 		}
+	}
+	tb.Cleanup(func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.free = append(c.free, table)
+		c.free = append(c.free, restingPlace{table, time.Now()})
 	})
 	return cassandraPlace(s, c.keyspace, table)
 }
