@@ -63,7 +63,8 @@ func readSettings(d *driver.Decoder) settings {
 	if (s.username == "") != (s.password == "") {
 		d.Fail("username", "and password belong together")
 	}
-	s.readTLS(d)
+	s.tls = d.Bool("ssl", false, "whether the nodes speak TLS")
+	s.files = tlsfile.Read(d, "the nodes", "the nodes' certificates", s.tls)
 	s.connect = bounded(d, "connect_timeout", defaultConnect, "how long connecting to a node may take")
 	s.pool = d.Int("pool_size", defaultPool, 1, mostPool, "how many connections to each node are kept; each carries many calls at a time")
 	s.readOptions(d)
@@ -82,29 +83,6 @@ func (s *settings) readOptions(d *driver.Decoder) {
 	o.Conflict = d.OneOf("conflict", Versions, conflicts,
 		"which of two overlapping writes counts: by versions nothing is lost; last-write-wins is faster, loses updates, and brings ended sessions back")
 	o.Timeout = bounded(d, "timeout", defaultTimeout, "how long a statement may take; longer than the time-outs of the server")
-}
-
-func (s *settings) readTLS(d *driver.Decoder) {
-	s.tls = d.Bool("ssl", false, "whether the nodes speak TLS")
-	verify := d.Int("SSL_verify_mode", 1, 0, 7, "whether the nodes' certificates are verified: 1 yes, 0 no")
-	s.files = tlsfile.Files{
-		Verify: verify&1 == 1,
-		CA:     d.String("tls_ca", "", "file with the certificates of authorities that are trusted, instead of the system's"),
-		Cert:   d.String("tls_cert", "", "file with the certificate that is shown to the nodes"),
-		Key:    d.String("tls_key", "", "file with the key of tls_cert"),
-		Name:   d.String("tls_server_name", "", "the name that the nodes' certificates must have, if it is not that of the address"),
-	}
-	if (s.files.Cert == "") != (s.files.Key == "") {
-		d.Fail("tls_cert", "and tls_key belong together")
-	}
-	if s.tls {
-		return
-	}
-	for _, name := range []string{"tls_ca", "tls_cert", "tls_key", "tls_server_name"} {
-		if d.Has(name) {
-			d.Fail(name, "means nothing without ssl")
-		}
-	}
 }
 
 // readHosts reads the nodes that name the others. They listen on the same port,

@@ -121,24 +121,7 @@ func (s *settings) readCommon(d *driver.Decoder) {
 		d.Fail("username", "means nothing without password")
 	}
 	s.tls = d.Bool("ssl", false, "whether the server speaks TLS")
-	verify := d.Int("SSL_verify_mode", 1, 0, 7, "whether the server's certificate is verified: 1 yes, 0 no")
-	s.files = tlsfile.Files{
-		Verify: verify&1 == 1,
-		CA:     d.String("tls_ca", "", "file with the certificates of authorities that are trusted, instead of the system's"),
-		Cert:   d.String("tls_cert", "", "file with the certificate that is shown to the server"),
-		Key:    d.String("tls_key", "", "file with the key of tls_cert"),
-		Name:   d.String("tls_server_name", "", "the name that the server's certificate must have, if it is not that of the address"),
-	}
-	if (s.files.Cert == "") != (s.files.Key == "") {
-		d.Fail("tls_cert", "and tls_key belong together")
-	}
-	if !s.tls && !s.watchTLS {
-		for _, name := range []string{"tls_ca", "tls_cert", "tls_key", "tls_server_name"} {
-			if d.Has(name) {
-				d.Fail(name, "means nothing without ssl")
-			}
-		}
-	}
+	s.files = tlsfile.Read(d, "the server", "the server's certificate", s.tls || s.watchTLS)
 	s.reconnect = duration(d, "reconnect", 0, "how long a connection that cannot be made is tried again; 0 means it is not")
 	s.every = s.readEvery(d)
 	s.name = d.String("name", "", "what the connections are called in the server's CLIENT LIST")

@@ -40,6 +40,7 @@ var allowed = []struct {
 	{"cassandra", []string{module + "session/driver", module + "internal/stored", module + "internal/tlsfile", "github.com/gocql/gocql"}},
 	{"backends", []string{module + "..."}},
 	{"internal/stored", []string{module + "session/driver"}},
+	{"internal/tlsfile", []string{module + "session/driver"}},
 	{"internal/servers", nil},
 	{"internal/workload", []string{module + "session"}},
 	{"internal/lyingdisk", []string{module + "internal/lyingdisk", module + "internal/lyingdisk/...", module + "session/driver", "github.com/hanwen/go-fuse/v2/..."}},
