@@ -193,13 +193,18 @@ func (n *native) within(deadline time.Time, text string, args []any, use func(sq
 	return err
 }
 
+// prepare answers a statement. If the connection is lost meanwhile, nothing was
+// sent that counts.
 func (n *native) prepare(text string) (sqldriver.Stmt, error) {
 	if stmt := n.prepared[text]; stmt != nil {
 		return stmt, nil
 	}
 	stmt, err := n.PrepareContext(context.Background(), text)
-	if err == nil {
+	switch {
+	case err == nil:
 		n.prepared[text] = stmt
+	case !errors.As(err, new(*mysql.MySQLError)):
+		err = fmt.Errorf("%w: %w", sqldriver.ErrBadConn, err)
 	}
 	return stmt, err
 }
