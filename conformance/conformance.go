@@ -48,7 +48,7 @@ var (
 
 // Run proves a driver: every case, and, where that makes a difference, again
 // with the optional interfaces of the store hidden. It prints the seed of the random cases, which -conformance.seed
-// repeats, and at the end how many cases ran and which were left out because
+// repeats, and at the end how many cases ran and how many were left out because
 // the store has no such interface. With -short the same cases run, the dearest
 // with a tenth of their counts and sizes, and the largest sessions natively only.
 func Run(t *testing.T, d driver.Driver, env Env) {
@@ -74,11 +74,16 @@ func Run(t *testing.T, d driver.Driver, env Env) {
 				}
 				t.Run(c.name, func(t *testing.T) {
 					p := c.place(t, d, env, mode.hide, seed)
+					defer func() {
+						if t.Skipped() {
+							out.Add(1)
+						} else {
+							ran.Add(1)
+						}
+					}()
 					if missing := c.missing(p); missing != "" {
-						out.Add(1)
 						t.Skipf("left out: the store has no %s%s", missing, hidden(mode.hide))
 					}
-					ran.Add(1)
 					p.why = c.why
 					c.run(p)
 				})
