@@ -128,7 +128,7 @@ type measured struct {
 	mean        float64
 	perHour     float64 // its slope
 	over        time.Duration
-	slack       float64 // a drift that may be chance, or a purge that was under way
+	chance      float64 // a rise that may be chance, or a purge that was under way
 }
 
 // measure looks at the samples past the first quarter, and for resident memory
@@ -148,13 +148,15 @@ func measure(samples []sample) []measured {
 		{"goroutines", "", func(s sample) float64 { return float64(s.Goroutines) }, 2, 1},
 		{"descriptors", "", func(s sample) float64 { return float64(s.Descriptors) }, 2, 1},
 	} {
-		list = append(list, fit(m.name, m.unit, m.slack, samples[len(samples)*m.past/4:], m.value))
+		f := fit(m.name, m.unit, samples[len(samples)*m.past/4:], m.value)
+		f.chance = max(f.mean/20*float64(4-m.past)/3, m.slack)
+		list = append(list, f)
 	}
 	return list
 }
 
 // fit draws the straight line of the least squares through the samples.
-func fit(name, unit string, slack float64, samples []sample, value func(sample) float64) measured {
+func fit(name, unit string, samples []sample, value func(sample) float64) measured {
 	var n, sx, sy, sxx, sxy float64
 	for _, s := range samples {
 		x, y := s.At.Hours(), value(s)
@@ -163,12 +165,12 @@ func fit(name, unit string, slack float64, samples []sample, value func(sample) 
 	slope := (n*sxy - sx*sy) / (n*sxx - sx*sx)
 	from, to := samples[0].At, samples[len(samples)-1].At
 	at := func(d time.Duration) float64 { return sy/n + slope*(d.Hours()-sx/n) }
-	return measured{name: name, unit: unit, first: at(from), last: at(to), mean: sy / n, perHour: slope, over: to - from, slack: slack}
+	return measured{name: name, unit: unit, first: at(from), last: at(to), mean: sy / n, perHour: slope, over: to - from}
 }
 
-// flat reports whether the line rises by a twentieth at most, or so little that
-// it may be chance.
-func (m measured) flat() bool { return m.last-m.first <= max(m.mean/20, m.slack) }
+// flat reports whether the line rises so little that it may be chance: by a
+// twentieth over three quarters of the time, or by a third of that over the last.
+func (m measured) flat() bool { return m.last-m.first <= m.chance }
 
 func (m measured) String() string {
 	return fmt.Sprintf("%s: %.1f%s on average, slope %+.2f%s an hour over the last %v (from %.1f to %.1f)",
@@ -180,7 +182,7 @@ func TestFit(t *testing.T) {
 	for i := range 101 {
 		samples = append(samples, sample{At: time.Duration(i) * time.Minute, Goroutines: int64(1000 + i + i%2)})
 	}
-	m := fit("goroutines", "", 0.5, samples, func(s sample) float64 { return float64(s.Goroutines) })
+	m := fit("goroutines", "", samples, func(s sample) float64 { return float64(s.Goroutines) })
 	require.InDelta(t, 60, m.perHour, 0.5)
 	require.InDelta(t, 1000.5, m.first, 0.5)
 	require.InDelta(t, 1100.5, m.last, 0.5)
