@@ -20,7 +20,7 @@ REPEAT      = go run ./internal/repeat -flags "-race -tags=canary" -run "-test.s
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 17
 
-test: check deps ## everything, as .ci/run does it: about twenty minutes
+test: check deps ## everything, as .ci/run does it: about half an hour
 	@mkdir -p $(BUILD); rm -f $(BUILD)/ids
 	WEBSESSION_CANARY=$(CURDIR)/$(BUILD)/ids go run $(GOTESTSUM) --format=pkgname --hide-summary=skipped --jsonfile=$(BUILD)/test.json -- $(TESTFLAGS) ./... || { go run ./internal/proof $(BUILD)/test.json; exit 1; }
 	$(MAKE) --no-print-directory examples allocs fuzz repeats
