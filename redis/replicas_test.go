@@ -38,11 +38,14 @@ func TestWaitsForReplicas(t *testing.T) {
 				resume = func() { each(func(i int) { set.Nodes[i].Continue() }) }
 			}
 			s := open(t, d, p, driver.OpenOptions{})
+			// On a busy machine replicas may take longer than 200 ms.
+			p["wait_timeout"], p["read_timeout"] = "20s", "30s"
+			patient := open(t, d, p, driver.OpenOptions{})
 			rec := driver.Record{Key: "k", Data: []byte("first")}
-			v, err := s.Create(ctx, rec)
+			v, err := patient.Create(ctx, rec)
 			require.NoError(t, err)
 			rec.Data = []byte("second")
-			v, err = s.Replace(ctx, rec, v)
+			v, err = patient.Replace(ctx, rec, v)
 			require.NoError(t, err)
 
 			pause()
@@ -70,7 +73,7 @@ func TestWaitsForReplicas(t *testing.T) {
 			until(t, "the replicas confirm the logout", func() bool { return s.Delete(ctx, driver.Record{Key: "k"}, "") == nil })
 			_, _, err = s.Load(ctx, "k")
 			require.ErrorIs(t, err, driver.ErrNotFound)
-			require.NoError(t, s.Delete(ctx, other, ""))
+			require.NoError(t, patient.Delete(ctx, other, ""))
 			info, err := s.(driver.Pinger).Ping(ctx)
 			require.NoError(t, err)
 			require.Equal(t, "1", info.Facts["wait_replicas"])
