@@ -9,9 +9,16 @@ BUILD       = .build
 # What uses servers: an address from the environment, Docker, or local programs
 # (docs of internal/testenv); WEBSESSION_TEST_SERVERS=docker|local|address insists.
 SERVED      = ./internal/testenv/... ./redis/... ./sql/postgres/... ./sql/mysql/... ./cassandra/...
+EMBEDDED    = $$(go list ./... | grep -Evx "$$(go list $(SERVED) | paste -sd'|')")
 
 # Tests that measure times and memory, which the race detector would falsify.
 MEASURED    = ^(TestManySessions|TestChurn)$$
+
+# What each part of prove runs.
+embedded        = $(EMBEDDED)
+measured        = ./backends
+served          = $(SERVED)
+served-measured = ./redis ./sql/postgres ./sql/mysql
 REPEATS    ?= 10
 REPEAT      = go run ./internal/repeat -flags "-race -tags=canary" -run "-test.short"
 
@@ -58,26 +65,28 @@ repeats: ## the short tests, REPEATS times, each time in a new order
 	@mkdir -p $(BUILD)
 	$(REPEAT) -n $(REPEATS) -json $(BUILD)/repeats.json ./...
 
-prove: check deps prove-most prove-measured prove-repeats proof ## the tests with the full counts; writes docs/proof.md: some hours
+PROVE = embedded measured repeats served served-measured
+
+prove: check deps $(PROVE:%=prove-%) proof ## the tests with the full counts; writes docs/proof.md: some hours
 
 # Parts of prove, which may run on different days. Each ends in the document with
-# its day, commit and machine.
-prove-most: ## prove: all but the parts below
-	@mkdir -p $(BUILD); rm -f $(BUILD)/ids; go run ./internal/proof -stamp $(BUILD)/prove.json
-	WEBSESSION_CANARY=$(CURDIR)/$(BUILD)/ids WEBSESSION_FULL=1 go run $(GOTESTSUM) --format=pkgname --hide-summary=skipped --jsonfile=$(BUILD)/prove.json -- $(TESTFLAGS) -timeout=3h -skip='$(MEASURED)' ./... || { go run ./internal/proof $(BUILD)/prove.json; exit 1; }
-	@go run ./internal/proof -canary $(BUILD)/ids $(BUILD)/prove.json
+# its day, commit and machine, or as one that was not run yet.
+prove-embedded prove-served: prove-%: # all tests of what needs no servers, and of the rest
+	@mkdir -p $(BUILD); rm -f $(BUILD)/ids; go run ./internal/proof -stamp $(BUILD)/prove-$*.json
+	WEBSESSION_CANARY=$(CURDIR)/$(BUILD)/ids WEBSESSION_FULL=1 go run $(GOTESTSUM) --format=pkgname --hide-summary=skipped --jsonfile=$(BUILD)/prove-$*.json -- $(TESTFLAGS) -timeout=3h -skip='$(MEASURED)' $($*) || { go run ./internal/proof $(BUILD)/prove-$*.json; exit 1; }
+	@go run ./internal/proof -canary $(BUILD)/ids $(BUILD)/prove-$*.json
 
-prove-measured: ## prove: 1,000,000 sessions, an hour of churn, allocations: leave the machine alone meanwhile
-	@mkdir -p $(BUILD); go run ./internal/proof -stamp $(BUILD)/prove-measured.json
-	WEBSESSION_FULL=1 go run $(GOTESTSUM) --format=pkgname --jsonfile=$(BUILD)/prove-measured.json -- -count=1 -p=1 -timeout=4h -run='$(MEASURED)' ./redis ./sql/postgres ./sql/mysql ./backends || { go run ./internal/proof $(BUILD)/prove-measured.json; exit 1; }
+prove-measured prove-served-measured: prove-%: # 1,000,000 sessions, an hour of churn, allocations: leave the machine alone meanwhile
+	@mkdir -p $(BUILD); go run ./internal/proof -stamp $(BUILD)/prove-$*.json
+	WEBSESSION_FULL=1 go run $(GOTESTSUM) --format=pkgname --jsonfile=$(BUILD)/prove-$*.json -- -count=1 -p=1 -timeout=4h -run='$(MEASURED)' $($*) || { go run ./internal/proof $(BUILD)/prove-$*.json; exit 1; }
 	$(MAKE) --no-print-directory allocs
 
-prove-repeats: ## prove: 200 repeats of the short tests
+prove-repeats: # the short tests, 200 times
 	@mkdir -p $(BUILD); go run ./internal/proof -stamp $(BUILD)/prove-repeats.json
 	$(REPEAT) -n 200 -json $(BUILD)/prove-repeats.json ./...
 
 proof: ## docs/proof.md, of what the parts of prove have found
-	@go run ./internal/proof -write docs/proof.md $(BUILD)/prove.json $(BUILD)/prove-measured.json $(BUILD)/prove-repeats.json
+	@go run ./internal/proof -write docs/proof.md $(PROVE:%=$(BUILD)/prove-%.json)
 
 bench: ## benchmarks; compare only what one run printed
 	go test -run='^$$' -bench=. -benchmem ./session/... ./file/... ./sql/... ./conformance

@@ -8,8 +8,8 @@ import (
 )
 
 // document holds the figures of runs. Those of one day, commit and machine stand
-// together.
-func document(runs []*run) string {
+// together. absent are the parts that were not run.
+func document(runs []*run, absent []string) string {
 	var b strings.Builder
 	b.WriteString("# Proof\n\nWritten by `make prove`. ")
 	b.WriteString("Of a failure that was not seen in n tries, the rate is below 3/n with 95 % confidence: that bound stands beside each zero.\n")
@@ -41,6 +41,12 @@ func document(runs []*run) string {
 			if len(p.seeds) > 0 {
 				fmt.Fprintf(&b, "\nSeeds: %s.\n", strings.Join(p.seeds, ", "))
 			}
+		}
+	}
+	if len(absent) > 0 {
+		b.WriteString("\n## Not run yet\n\n")
+		for _, part := range absent {
+			fmt.Fprintf(&b, "- `make %s`\n", part)
 		}
 	}
 	return b.String()

@@ -6,6 +6,8 @@
 // which the conformance suite says its seed and how many cases ran. One that
 // counts to zero must say its bound.
 //
+// A part of the proof that was not run yet is named in the document.
+//
 // With -stamp it notes, beside a stream that is about to be written, when, where
 // and on which commit the run began, so that a document may hold runs of several
 // days. With -canary it searches what the runs printed for session ids, which a
@@ -16,7 +18,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 )
 
 func main() {
@@ -47,15 +52,23 @@ func main() {
 // report says what runs came to, and writes the document.
 func report(streams []string, out string) error {
 	var runs []*run
+	var absent []string
 	var faults []error
 	for _, name := range streams {
 		r, err := readRun(name)
+		if out != "" && errors.Is(err, fs.ErrNotExist) {
+			absent = append(absent, strings.TrimSuffix(filepath.Base(name), ".json"))
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		fmt.Printf("%s: %d passed, %d failed, %d skipped\n", name, r.passed, r.failed, r.skipped)
 		for _, figure := range r.unbounded() {
 			faults = append(faults, fmt.Errorf("a figure says no bound of its zero: %s", figure))
+		}
+		for _, pkg := range r.unfinished {
+			faults = append(faults, fmt.Errorf("%s: the run was cut off in %s", name, pkg))
 		}
 		if r.failed > 0 && out != "" {
 			faults = append(faults, fmt.Errorf("%d tests failed: %s is not written", r.failed, out))
@@ -68,5 +81,5 @@ func report(streams []string, out string) error {
 	if out == "" {
 		return nil
 	}
-	return os.WriteFile(out, []byte(document(runs)), 0o644)
+	return os.WriteFile(out, []byte(document(runs, absent)), 0o644)
 }

@@ -21,6 +21,7 @@ type run struct {
 	stamp                   stamp
 	passed, failed, skipped int
 	packages                map[string]*proved // those that printed a figure
+	unfinished              []string           // packages of which the stream does not say how they ended
 }
 
 // proved is what the tests of a package printed.
@@ -54,10 +55,15 @@ func read(in io.Reader) (*run, error) {
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, 16<<20)
 	seconds := make(map[string]float64)
+	ended := make(map[string]bool)  // by package
+	failed := make(map[string]bool) // by package: one of its tests
 	for lines.Scan() {
 		var e event
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
 			continue // what a build prints
+		}
+		if e.Package != "" && !ended[e.Package] {
+			ended[e.Package] = false
 		}
 		top, _, _ := strings.Cut(e.Test, "/")
 		test := e.Package + " " + top
@@ -78,8 +84,14 @@ func read(in io.Reader) (*run, error) {
 			drew[test] = true
 		}
 		if e.Test == "" {
-			if e.Action == "pass" || e.Action == "fail" {
-				seconds[e.Package] = e.Elapsed
+			switch e.Action {
+			case "fail":
+				if !failed[e.Package] {
+					r.failed++ // outside of the tests: a TestMain, a panic, a build
+				}
+				fallthrough
+			case "pass", "skip":
+				seconds[e.Package], ended[e.Package] = e.Elapsed, true
 			}
 			continue
 		}
@@ -88,6 +100,7 @@ func read(in io.Reader) (*run, error) {
 			r.passed++
 		case "fail":
 			r.failed++
+			failed[e.Package] = true
 		case "skip":
 			r.skipped++
 		}
@@ -99,6 +112,12 @@ func read(in io.Reader) (*run, error) {
 	for name, p := range r.packages {
 		p.seconds, p.figures, p.seeds = seconds[name], union(p.figures, nil), union(p.seeds, nil)
 	}
+	for name, over := range ended {
+		if !over {
+			r.unfinished = append(r.unfinished, name)
+		}
+	}
+	slices.Sort(r.unfinished)
 	return r, lines.Err()
 }
 

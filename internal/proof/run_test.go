@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -87,6 +88,20 @@ func TestDocumentKeepsRunsApart(t *testing.T) {
 	require.Contains(t, parts[2], "2 tests passed, 0 failed, 1 were left out")
 	require.Contains(t, parts[2], "Seeds: TestCut: seed 77.\n")
 
-	require.NoError(t, os.WriteFile(names[0], []byte(stream(t, event{Action: "fail", Package: file, Test: "TestCut"})), 0o600))
-	require.ErrorContains(t, report(names, out), "1 tests failed")
+	require.NotContains(t, string(doc), "Not run yet")
+	require.NoError(t, report(append(names, filepath.Join(dir, "prove-d.json")), out))
+	doc, err = os.ReadFile(out)
+	require.NoError(t, err)
+	require.True(t, strings.HasSuffix(string(doc), "\n## Not run yet\n\n- `make prove-d`\n"))
+	require.Error(t, report([]string{filepath.Join(dir, "prove-d.json")}, ""), "without a document a stream must be there")
+
+	for want, events := range map[string][]event{
+		"1 tests failed":           {{Action: "fail", Package: file, Test: "TestCut"}, {Action: "fail", Package: file}},
+		"cut off in " + file:       cut[:len(cut)-1],
+		"1 tests failed: " + out:   {{Action: "fail", Package: file}}, // its TestMain
+		"cut off in " + file + "2": append(slices.Clone(cut), event{Action: "start", Package: file + "2"}),
+	} {
+		require.NoError(t, os.WriteFile(names[0], []byte(stream(t, events...)), 0o600))
+		require.ErrorContains(t, report(names, out), want)
+	}
 }
