@@ -97,6 +97,12 @@ func isWrongType(err error) bool {
 	return err != nil && strings.HasPrefix(reply(err), "WRONGTYPE")
 }
 
+// isDenied reports whether a server has no such command, or not for this user.
+func isDenied(err error) bool {
+	text := reply(err)
+	return strings.HasPrefix(text, "NOPERM") || strings.HasPrefix(text, "ERR unknown command")
+}
+
 // isBroken reports whether a connection turned out to be broken, as idle ones do
 // after a server was restarted. A time-out is none of these.
 func isBroken(err error) bool {

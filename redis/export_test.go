@@ -42,7 +42,17 @@ func (s script) Text() string { return s.text }
 func ShareAlways(s driver.Store) { adapterOf(s).traffic.shared.Store(true) }
 
 // Shared answers how many calls shared a connection.
-func Shared(s driver.Store) int64 { return adapterOf(s).traffic.sharing.Load() }
+func Shared(s driver.Store) int {
+	switch l := adapterOf(s).lane.(type) {
+	case *autoLane:
+		return int(l.taken.Load())
+	case *batcher:
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return l.taken
+	}
+	return 0
+}
 
 // Busy reports whether a connection is in use.
 func Busy(s driver.Store) bool {
@@ -52,3 +62,20 @@ func Busy(s driver.Store) bool {
 
 // LeaveScript is the text of leaveScript.
 var LeaveScript = leaveScript.text
+
+// FillQueue has as many calls wait as may, which are never sent, until it is
+// emptied.
+func FillQueue(s driver.Store) (empty func()) {
+	b := adapterOf(s).lane.(*batcher)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sending = senders
+	for range queueSize {
+		b.queue = append(b.queue, &call{ctx: context.Background(), done: make(chan struct{}, 1)})
+	}
+	return func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.sending, b.queue = 0, nil
+	}
+}

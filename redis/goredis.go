@@ -22,8 +22,15 @@ type adapter struct {
 	prompt  bool                   // the client keeps to the deadlines of contexts
 	traffic traffic
 	alarms  deadline.Alarms
-	lane    *goredis.AutoPipeliner // nil: every call has a connection of its own
-	noted   func()                 // told when a call had no answer
+	lane    lane   // nil: every call has a connection of its own
+	noted   func() // told when a call had no answer
+}
+
+// lane sends calls that are under way at the same time together. A call ends with
+// its context, within a tick.
+type lane interface {
+	send(ctx context.Context, c command) (any, error)
+	close()
 }
 
 // once is a command that go-redis sends once: with NoRetry it is not repeated,
@@ -35,34 +42,35 @@ func (once) NoRetry() bool { return true }
 
 var _ goredis.Cmder = once{}
 
-// queueSize bounds how many commands wait for the shared connection.
+// queueSize bounds how many commands of a lane wait.
 const queueSize = 10000
 
 // newAdapter answers a server that uses a *goredis.Client or a
 // *goredis.ClusterClient.
 func newAdapter(client goredis.UniversalClient, owned bool, t threshold) (*adapter, error) {
 	a := &adapter{client: client, owned: owned, traffic: traffic{threshold: t}, noted: func() {}}
-	var lane func(*goredis.AutoPipelineOptions) (*goredis.AutoPipeliner, error)
 	switch c := client.(type) {
 	case *goredis.Client:
 		if c.Options().ClientSideCacheConfig != nil {
 			return nil, errors.New("a client with a cache of its own cannot keep sessions: it goes on answering those that have ended; leave ClientSideCacheConfig out")
 		}
-		lane, a.prompt = c.AsyncAutoPipelineWithOptions, c.Options().ContextTimeoutEnabled
+		a.prompt = c.Options().ContextTimeoutEnabled
+		if t.most > 0 {
+			a.lane = &batcher{client: c}
+		}
 	case *goredis.ClusterClient:
-		a.cluster, lane, a.prompt = c, c.AsyncAutoPipelineWithOptions, c.Options().ContextTimeoutEnabled
+		a.cluster, a.prompt = c, c.Options().ContextTimeoutEnabled
+		if t.most > 0 {
+			l, err := newAutoLane(c)
+			if err != nil {
+				return nil, err
+			}
+			a.lane = l
+		}
 	default:
 		return nil, fmt.Errorf("a %T cannot keep sessions: use a *redis.Client or a *redis.ClusterClient", client)
 	}
-	if t.most == 0 {
-		return a, nil
-	}
-	o := goredis.DefaultAutoPipelineOptions()
-	o.MaxBatchSize = 300
-	o.MaxQueuedCommands = queueSize
-	var err error
-	a.lane, err = lane(o)
-	return a, err
+	return a, nil
 }
 
 func (a *adapter) separate() bool { return a.cluster != nil }
@@ -72,7 +80,7 @@ func (a *adapter) close() error {
 		return nil
 	}
 	if a.lane != nil {
-		a.lane.Close()
+		a.lane.close()
 	}
 	return a.client.Close()
 }
@@ -90,32 +98,13 @@ func result(c once) (any, error) {
 func (a *adapter) do(ctx context.Context, c command) (any, error) {
 	shared := a.traffic.enter()
 	defer a.traffic.leave()
-	shared = shared && a.lane != nil
-	lasting := ctx
-	if end, ok := ctx.Deadline(); ok && (shared || a.prompt) {
-		c := a.alarms.Before(ctx, end)
-		ctx, lasting = c, c.Detached()
-	} else if shared {
-		lasting = context.WithoutCancel(ctx)
+	if shared && a.lane != nil {
+		return a.note(a.lane.send(ctx, c))
 	}
-	if shared {
-		o := newOnce(lasting, c)
-		f := a.lane.Submit(ctx, o)
-		if err := waitFor(ctx, f); err != nil {
-			return nil, err
-		}
-		return a.note(result(o))
+	if end, ok := ctx.Deadline(); ok && a.prompt {
+		ctx = a.alarms.Before(ctx, end)
 	}
 	return a.note(alone(ctx, a.client, c))
-}
-
-// waitFor waits for a command that was submitted, or for the context.
-func waitFor(ctx context.Context, f goredis.AutoFuture) error {
-	err := f.WaitContext(ctx)
-	if err != nil && err == ctx.Err() { // which the command's own error may be, too: no matter
-		return err
-	}
-	return nil
 }
 
 // note tells of an error that is no answer.

@@ -102,8 +102,9 @@ func checkPrefix(p string) error {
 // are. One with a cache of its own is refused, too. Mutations are sent once, whatever its MaxRetries is. New adds a hook to
 // the client, which notices when it dials.
 //
-// Close does not close the client. When many calls are in flight the store uses
-// the client's AsyncAutoPipeline, which ends with the client.
+// Close does not close the client. When many calls are in flight the store sends
+// them in pipelines; for those of a cluster it uses the client's
+// AsyncAutoPipeline, which ends with the client.
 func New(client goredis.UniversalClient, o *Options) (driver.Store, error) {
 	options := o.withDefaults()
 	if err := options.check(); err != nil {
