@@ -2,7 +2,6 @@ package redis
 
 import (
 	"context"
-	"sync/atomic"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -14,7 +13,6 @@ import (
 type autoLane struct {
 	lane   *goredis.AutoPipeliner
 	alarms deadline.Alarms
-	taken  atomic.Int64 // calls so far, for tests
 }
 
 func newAutoLane(c *goredis.ClusterClient) (*autoLane, error) {
@@ -27,9 +25,9 @@ func newAutoLane(c *goredis.ClusterClient) (*autoLane, error) {
 
 func (l *autoLane) close() { l.lane.Close() }
 
-// send waits with the context, to which AutoPipeline pays no heed.
+// send waits with the context, to which AutoPipeline pays no heed: for its
+// deadline alone if it has one.
 func (l *autoLane) send(ctx context.Context, c command) (any, error) {
-	l.taken.Add(1)
 	lasting := context.WithoutCancel(ctx)
 	if end, ok := ctx.Deadline(); ok {
 		alarm := l.alarms.Before(ctx, end)

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/websession/websession/internal/deadline"
 )
 
 const (
@@ -16,10 +18,6 @@ const (
 	batchBytes = 1 << 20 // or as many as take about so many bytes
 	senders    = 3       // so many batches are under way at a time, at most: another
 	another    = 32      // one when so many calls wait
-
-	// tick is how much later than its context a call may end that goes out
-	// together with others.
-	tick = 20 * time.Millisecond
 )
 
 // batcher sends calls together: those that come while others are under way are
@@ -37,7 +35,6 @@ type batcher struct {
 	sending int              // how many senders there are
 	looking bool             // somebody looks from time to time whose context has ended
 	refused atomic.Bool      // the server knows no MGET, or not for us
-	taken   int              // calls so far, for tests
 }
 
 // call is a command of somebody who waits for done. The batcher's mu guards it,
@@ -104,13 +101,13 @@ func (b *batcher) add(w *call) bool {
 	b.queue = append(b.queue, w)
 	if b.sending == 0 || b.sending < senders && len(b.queue) >= another {
 		i := slices.IndexFunc(b.flights[:], func(f []*call) bool { return f == nil })
-		b.flights[i] = b.take(make([]*call, 0, batchCalls))
+		b.flights[i] = b.take(nil)
 		b.sending++
 		go b.work(i, b.flights[i])
 	}
 	if !b.looking {
 		b.looking = true
-		time.AfterFunc(tick, b.look)
+		time.AfterFunc(deadline.Tick, b.look)
 	}
 	return true
 }
@@ -125,7 +122,6 @@ func (b *batcher) take(batch []*call) []*call {
 		b.queue[n].state = flying
 	}
 	batch = append(batch, b.queue[:n]...)
-	b.taken += n
 	rest := copy(b.queue, b.queue[n:])
 	clear(b.queue[rest:])
 	b.queue = b.queue[:rest]
@@ -134,7 +130,7 @@ func (b *batcher) take(batch []*call) []*call {
 
 // work is a sender: it sends batches until there are no calls left.
 func (b *batcher) work(i int, batch []*call) {
-	o := outgoing{over: make([]*call, 0, batchCalls)}
+	var o outgoing
 	for len(batch) > 0 {
 		o.send(b, batch)
 		batch = b.land(i, &o, batch)
@@ -261,7 +257,7 @@ func (b *batcher) look() {
 	clear(b.queue[len(stay):])
 	b.queue = stay
 	if b.looking = b.looking || len(stay) > 0; b.looking {
-		time.AfterFunc(tick, b.look)
+		time.AfterFunc(deadline.Tick, b.look)
 	}
 }
 

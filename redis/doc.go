@@ -33,7 +33,7 @@
 //   - tls_ca, tls_cert, tls_key, tls_server_name: files and a name for TLS.
 //   - wait_replicas, wait_timeout: how many replicas must have a write before it
 //     counts as applied, and how long that may take; 0 and 1 s.
-//   - pipelining: whether calls share a connection when there are many; true.
+//   - pipelining: whether calls go out together when there are many; true.
 //
 // # Layout
 //

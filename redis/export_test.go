@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/websession/websession/session/driver"
 )
@@ -41,17 +42,22 @@ func (s script) Text() string { return s.text }
 // ShareAlways has all calls share a connection.
 func ShareAlways(s driver.Store) { adapterOf(s).traffic.shared.Store(true) }
 
-// Shared answers how many calls shared a connection.
-func Shared(s driver.Store) int {
-	switch l := adapterOf(s).lane.(type) {
-	case *autoLane:
-		return int(l.taken.Load())
-	case *batcher:
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		return l.taken
-	}
-	return 0
+// CountShared answers a count of the calls that go out together from now on.
+func CountShared(s driver.Store) *atomic.Int64 {
+	a := adapterOf(s)
+	l := &countingLane{lane: a.lane}
+	a.lane = l
+	return &l.calls
+}
+
+type countingLane struct {
+	lane
+	calls atomic.Int64
+}
+
+func (l *countingLane) send(ctx context.Context, c command) (any, error) {
+	l.calls.Add(1)
+	return l.lane.send(ctx, c)
 }
 
 // Busy reports whether a connection is in use.

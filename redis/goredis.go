@@ -26,8 +26,8 @@ type adapter struct {
 	noted   func() // told when a call had no answer
 }
 
-// lane sends calls that are under way at the same time together. A call ends with
-// its context, within a tick.
+// lane sends calls that are under way at the same time together. A call ends within
+// deadline.Tick after its context, or after the deadline of that.
 type lane interface {
 	send(ctx context.Context, c command) (any, error)
 	close()

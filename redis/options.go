@@ -99,8 +99,9 @@ func checkPrefix(p string) error {
 //
 // The client must talk to masters: one that reads from replicas is refused. Its
 // time-outs hold; a call ends with the deadline of its context, whatever they
-// are. One with a cache of its own is refused, too. Mutations are sent once, whatever its MaxRetries is. New adds a hook to
-// the client, which notices when it dials.
+// are. One with a cache of its own is refused, too. Mutations are sent once,
+// whatever its MaxRetries is. New adds a hook to the client, which notices when it
+// dials.
 //
 // Close does not close the client. When many calls are in flight the store sends
 // them in pipelines; for those of a cluster it uses the client's

@@ -150,7 +150,7 @@ func (s *settings) readOptions(d *driver.Decoder) {
 	case o.WaitReplicas > 0 && s.time.read > 0 && o.WaitTimeout >= s.time.read:
 		d.Fail("wait_timeout", "must be shorter than read_timeout")
 	}
-	o.NoPipelining = !d.Bool("pipelining", true, "calls share a connection when there are many at the same time")
+	o.NoPipelining = !d.Bool("pipelining", true, "calls go out together when there are many at the same time")
 	s.options = o
 }
 

@@ -2,8 +2,8 @@ package redis
 
 import "sync/atomic"
 
-// threshold says from how many calls in flight on they share a connection, and
-// from how few on no longer.
+// threshold says from how many calls in flight on they go out together, and from
+// how few on no longer.
 type threshold struct{ most, least int64 }
 
 // defaultThreshold was found by BenchmarkThreshold: with four callers loads are as
