@@ -231,19 +231,18 @@ func (v *visitor) use(at *seat, counter *atomic.Int64, fn func(*session.Session)
 			err = s.Save(context.Background())
 		}
 	}
-	// A deadline lags behind the last use by a tenth of the idle time at most.
-	idle := v.now().Sub(at.used)
-	mayHaveEnded := idle >= time.Hour/churnIdle*9/10
 	switch {
 	case err == nil:
 		counter.Add(1)
-		if !mayHaveEnded { // during the request, which is no use then
+		if s.Expires().After(v.now()) { // it did not end during the request
 			at.used = now
 		}
 		return nil
 	case !errors.Is(err, session.ErrNotFound):
 		return err
-	case !mayHaveEnded:
+	}
+	// A deadline lags behind the last use by a tenth of the idle time at most.
+	if idle := v.now().Sub(at.used); idle < time.Hour/churnIdle*9/10 {
 		return fmt.Errorf("a session that was used %v ago has expired", idle)
 	}
 	v.expired.Add(1)
