@@ -9,20 +9,13 @@ BUILD       = .build
 # What uses servers: an address from the environment, Docker, or local programs
 # (docs of internal/testenv); WEBSESSION_TEST_SERVERS=docker|local|address insists.
 SERVED      = ./internal/testenv/... ./redis/... ./sql/postgres/... ./sql/mysql/... ./cassandra/...
-EMBEDDED    = $$(go list ./... | grep -Evx "$$(go list $(SERVED) | paste -sd'|')")
 
 # Tests that measure times and memory, which the race detector would falsify.
 MEASURED    = ^(TestManySessions|TestChurn)$$
-
-# What each part of prove runs.
-embedded        = $(EMBEDDED)
-measured        = ./backends
-served          = $(SERVED)
-served-measured = ./redis ./sql/postgres ./sql/mysql
 REPEATS    ?= 10
 REPEAT      = go run ./internal/repeat -flags "-race -tags=canary" -run "-test.short"
 
-.PHONY: help test short check deps examples fuzz allocs servers repeats prove prove-most prove-measured prove-repeats proof bench screenshots
+.PHONY: help test short check deps examples fuzz allocs servers repeats prove prove-embedded prove-measured prove-repeats prove-served prove-served-measured proof bench screenshots
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 17
@@ -65,9 +58,13 @@ repeats: ## the short tests, REPEATS times, each time in a new order
 	@mkdir -p $(BUILD)
 	$(REPEAT) -n $(REPEATS) -json $(BUILD)/repeats.json ./...
 
-PROVE = embedded measured repeats served served-measured
+PROVE           = embedded measured repeats served served-measured
+embedded        = $$(go list ./... | grep -Evx "$$(go list $(SERVED) | paste -sd'|')")
+measured        = ./backends
+served          = $(SERVED)
+served-measured = ./redis ./sql/postgres ./sql/mysql
 
-prove: check deps $(PROVE:%=prove-%) proof ## the tests with the full counts; writes docs/proof.md: some hours
+prove: check deps $(PROVE:%=prove-%) allocs proof ## the tests with the full counts; writes docs/proof.md: some hours
 
 # Parts of prove, which may run on different days. Each ends in the document with
 # its day, commit and machine, or as one that was not run yet.
@@ -76,10 +73,9 @@ prove-embedded prove-served: prove-%: # all tests of what needs no servers, and 
 	WEBSESSION_CANARY=$(CURDIR)/$(BUILD)/ids WEBSESSION_FULL=1 go run $(GOTESTSUM) --format=pkgname --hide-summary=skipped --jsonfile=$(BUILD)/prove-$*.json -- $(TESTFLAGS) -timeout=3h -skip='$(MEASURED)' $($*) || { go run ./internal/proof $(BUILD)/prove-$*.json; exit 1; }
 	@go run ./internal/proof -canary $(BUILD)/ids $(BUILD)/prove-$*.json
 
-prove-measured prove-served-measured: prove-%: # 1,000,000 sessions, an hour of churn, allocations: leave the machine alone meanwhile
+prove-measured prove-served-measured: prove-%: # 1,000,000 sessions, an hour of churn: leave the machine alone meanwhile
 	@mkdir -p $(BUILD); go run ./internal/proof -stamp $(BUILD)/prove-$*.json
 	WEBSESSION_FULL=1 go run $(GOTESTSUM) --format=pkgname --jsonfile=$(BUILD)/prove-$*.json -- -count=1 -p=1 -timeout=4h -run='$(MEASURED)' $($*) || { go run ./internal/proof $(BUILD)/prove-$*.json; exit 1; }
-	$(MAKE) --no-print-directory allocs
 
 prove-repeats: # the short tests, 200 times
 	@mkdir -p $(BUILD); go run ./internal/proof -stamp $(BUILD)/prove-repeats.json
