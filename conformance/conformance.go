@@ -47,10 +47,11 @@ var (
 )
 
 // Run proves a driver: every case, and, where that makes a difference, again
-// with the optional interfaces of the store hidden. It prints the seed of the random cases, which -conformance.seed
-// repeats, and at the end how many cases ran and how many were left out because
-// the store has no such interface. With -short the same cases run, the dearest
-// with a tenth of their counts and sizes, and the largest sessions natively only.
+// with the optional interfaces of the store hidden. It prints the seed of the
+// random cases, which -conformance.seed repeats, and at the end how many cases ran
+// and how many were left out because the store has no such interface. With -short
+// the same cases run, the dearest with a tenth of their counts and sizes, and the
+// largest sessions natively only.
 func Run(t *testing.T, d driver.Driver, env Env) {
 	t.Helper()
 	seed := *seedFlag
