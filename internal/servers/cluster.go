@@ -176,10 +176,13 @@ func (a access) whole(ctx context.Context, addrs []string) error {
 		if err != nil {
 			return err
 		}
-		at := make(map[string]string)
+		at, replicas := make(map[string]string), make(map[string]int)
 		masters := 0
 		for _, n := range nodes {
 			at[n.id] = n.addr
+			if n.is("slave") {
+				replicas[n.master]++
+			}
 			if n.is("master") && len(n.slots) > 0 {
 				masters++
 			}
@@ -190,6 +193,11 @@ func (a access) whole(ctx context.Context, addrs []string) error {
 		for _, n := range nodes {
 			if n.is("myself") && n.is("slave") {
 				if err := a.replicates(ctx, addr, at[n.master]); err != nil {
+					return err
+				}
+			}
+			if n.is("myself") && n.is("master") {
+				if err := a.passesOn(ctx, addr, replicas[n.id]); err != nil {
 					return err
 				}
 			}

@@ -1,6 +1,9 @@
 package servers
 
-import "testing"
+import (
+	"context"
+	"testing"
+)
 
 // WithoutPrograms has nothing installed until the test is over.
 func WithoutPrograms(t *testing.T) {
@@ -8,4 +11,9 @@ func WithoutPrograms(t *testing.T) {
 	folders, pattern, java := systemFolders, postgresFolders, javaFolders
 	systemFolders, postgresFolders, javaFolders = nil, "", ""
 	t.Cleanup(func() { systemFolders, postgresFolders, javaFolders = folders, pattern, java })
+}
+
+// PassesOn says whether a master passes on what it writes to so many replicas.
+func PassesOn(ctx context.Context, master string, replicas int) error {
+	return access{}.passesOn(ctx, master, replicas)
 }

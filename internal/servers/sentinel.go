@@ -261,17 +261,39 @@ func (s *Sentinel) healthy(ctx context.Context) error {
 	return s.replicating(ctx, master)
 }
 
-// replicating says whether all other nodes are in step with a master.
+// replicating says whether all other nodes have what a master writes.
 func (s *Sentinel) replicating(ctx context.Context, master *Server) error {
 	for _, n := range s.Nodes {
 		if err := s.node.replicates(ctx, n.addr, master.addr); err != nil {
 			return err
 		}
 	}
+	return s.node.passesOn(ctx, master.addr, len(s.Nodes)-1)
+}
+
+// passesOn says whether a master passes on what it writes to so many replicas. Of
+// one whose link is up a master may take up to a second longer to think so: it
+// would lose what it wrote until then.
+func (a access) passesOn(ctx context.Context, master string, replicas int) error {
+	c, err := a.dial(ctx, master)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	// WAIT waits for what this connection wrote. In a Cluster a message is not
+	// passed on to replicas, and WAIT tells whether they are there.
+	v, err := c.DoAll([][]string{{"PUBLISH", "nobody", "listens"}, {"WAIT", strconv.Itoa(replicas), "250"}})
+	if err != nil {
+		return fmt.Errorf("%s: %w", master, err)
+	}
+	if n, _ := v[1].(int64); n < int64(replicas) {
+		return fmt.Errorf("%s passes on what it writes to %d replicas of %d", master, n, replicas)
+	}
 	return nil
 }
 
-// replicates says whether a node is this master, or a replica in step with it.
+// replicates says whether a node is this master, or a replica of it whose link is
+// up.
 func (a access) replicates(ctx context.Context, addr, master string) error {
 	info, err := a.text(ctx, addr, "INFO", "replication")
 	if err != nil {

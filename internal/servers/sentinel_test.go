@@ -36,9 +36,16 @@ func TestSentinel(t *testing.T) {
 		old = master
 	}
 
-	// A Sentinel that is dead does not matter, and comes back too.
+	// A Sentinel that is dead does not matter, and comes back too. A replica that
+	// does not keep up is noticed.
+	require.NoError(t, servers.PassesOn(ctx, old.Addr(), 2))
 	require.NoError(t, s.Sentinels[0].Kill())
-	require.NoError(t, s.Nodes[2].Pause())
+	replica := s.Nodes[2]
+	if replica == old {
+		replica = s.Nodes[1]
+	}
+	require.NoError(t, replica.Pause())
+	require.ErrorContains(t, servers.PassesOn(ctx, old.Addr(), 2), "to 1 replicas of 2")
 	_, err = s.Master(ctx)
 	require.NoError(t, err)
 	require.NoError(t, s.Heal(ctx))
