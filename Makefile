@@ -13,7 +13,7 @@ SERVED      = ./internal/testenv/... ./redis/... ./sql/postgres/... ./sql/mysql/
 # Tests that measure times and memory, which the race detector would falsify.
 MEASURED    = ^(TestManySessions|TestChurn)$$
 REPEATS    ?= 10
-REPEAT      = go run ./internal/repeat -flags "-race -tags=canary" -run "-test.short"
+REPEAT      = go run ./internal/repeat -flags "-race -tags=canary" -run "-test.short -test.parallel=8"
 
 .PHONY: help test short check deps examples fuzz allocs servers repeats prove prove-embedded prove-measured prove-repeats prove-served prove-served-measured proof bench screenshots
 

@@ -1,5 +1,5 @@
 // Command repeat runs the tests of packages again and again: each time in a new
-// process, in a new order, and beside another package. It compiles them once.
+// process, in a new order, and beside other packages. It compiles them once.
 //
 //	go run ./internal/repeat -n 200 -flags "-race -tags=x" -run "-test.short" ./...
 //
@@ -57,10 +57,13 @@ type repeats struct {
 	seed  uint64
 	log   io.Writer
 
-	mu     sync.Mutex // guards log, too
-	failed map[int]bool
-	faults []string
-	worked time.Duration // of processors, in all runs
+	began time.Time
+
+	mu       sync.Mutex // guards log, too
+	failed   map[int]bool
+	faults   []string
+	finished int           // rounds
+	worked   time.Duration // of processors, in all runs
 }
 
 // target is a package whose tests are compiled.
@@ -136,58 +139,72 @@ func tags(flags []string) (list []string) {
 	return list
 }
 
-// run runs every package r.n times, as many at once as there are processors,
-// and answers how many rounds were finished.
-func (r *repeats) run(ctx context.Context, targets []target) (rounds int) {
-	r.failed = make(map[int]bool)
-	rng := rand.New(rand.NewPCG(r.seed, 0))
-	for rounds < r.n {
-		began := time.Now()
-		next := make(chan func())
-		var workers sync.WaitGroup
-		for range runtime.GOMAXPROCS(0) {
-			workers.Go(func() {
-				for f := range next {
-					f()
-				}
-			})
-		}
-		rng.Shuffle(len(targets), func(i, j int) { targets[i], targets[j] = targets[j], targets[i] })
-		for _, t := range targets {
-			seed := rng.Int64()
-			next <- func() { r.once(ctx, rounds, t, seed) }
-		}
-		close(next)
-		workers.Wait()
-		if ctx.Err() != nil {
-			break
-		}
-		rounds++
-		r.mu.Lock()
-		fmt.Fprintf(r.log, "%d of %d: %.0f s, %.0f s of processors on average, %d failed so far\n",
-			rounds, r.n, time.Since(began).Seconds(), r.worked.Seconds()/float64(rounds), len(r.faults))
-		r.mu.Unlock()
-	}
-	return rounds
+// job is one run of the tests of a package.
+type job struct {
+	target
+	seed  int64 // of the order
+	round *round
 }
 
-func (r *repeats) once(ctx context.Context, round int, t target, seed int64) {
-	args := slices.Concat([]string{fmt.Sprintf("-test.shuffle=%d", seed), "-test.paniconexit0", "-test.timeout=30m"}, r.flags)
-	cmd := exec.CommandContext(ctx, t.binary, args...)
-	cmd.Dir = t.dir
+// round is one run of the tests of all packages.
+type round struct {
+	number int // from 1
+	left   int // packages that are not through
+}
+
+// run runs every package r.n times, twice as many at once as there are processors,
+// since tests mostly wait. It answers how many rounds were finished. A round may
+// begin while the last packages of the one before are still running.
+func (r *repeats) run(ctx context.Context, targets []target) (rounds int) {
+	r.failed = make(map[int]bool)
+	r.began = time.Now()
+	next := make(chan job)
+	var workers sync.WaitGroup
+	for range 2 * runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for j := range next {
+				r.once(ctx, j)
+			}
+		})
+	}
+	rng := rand.New(rand.NewPCG(r.seed, 0))
+	for n := 1; n <= r.n && ctx.Err() == nil; n++ {
+		rng.Shuffle(len(targets), func(i, j int) { targets[i], targets[j] = targets[j], targets[i] })
+		current := &round{n, len(targets)}
+		for _, t := range targets {
+			next <- job{t, rng.Int64(), current}
+		}
+	}
+	close(next)
+	workers.Wait()
+	return r.finished
+}
+
+func (r *repeats) once(ctx context.Context, j job) {
+	args := slices.Concat([]string{fmt.Sprintf("-test.shuffle=%d", j.seed), "-test.paniconexit0", "-test.timeout=30m"}, r.flags)
+	cmd := exec.CommandContext(ctx, j.binary, args...)
+	cmd.Dir = j.dir
 	out, err := cmd.CombinedOutput()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if ctx.Err() != nil {
+		return
+	}
 	if p := cmd.ProcessState; p != nil {
 		r.worked += p.UserTime() + p.SystemTime()
 	}
-	if err == nil || ctx.Err() != nil {
-		return
+	if err != nil {
+		r.failed[j.round.number] = true
+		fault := fmt.Sprintf("run %d: %s -shuffle=%d: %v", j.round.number, j.path, j.seed, err)
+		r.faults = append(r.faults, fault)
+		fmt.Fprintf(r.log, "%s\n%s\n", fault, out)
 	}
-	r.failed[round] = true
-	fault := fmt.Sprintf("run %d: %s -shuffle=%d: %v", round+1, t.path, seed, err)
-	r.faults = append(r.faults, fault)
-	fmt.Fprintf(r.log, "%s\n%s\n", fault, out)
+	if j.round.left--; j.round.left == 0 {
+		r.finished++
+		each := func(d time.Duration) float64 { return d.Seconds() / float64(r.finished) }
+		fmt.Fprintf(r.log, "%d of %d: %.0f s each, %.0f s of processors, %d failed so far\n",
+			r.finished, r.n, each(time.Since(r.began)), each(r.worked), len(r.faults))
+	}
 }
 
 // figure says what came of it.
