@@ -140,11 +140,12 @@ func (w *work) total() (done, again int, slowest time.Duration) {
 	return w.done, w.again, w.slowest
 }
 
-// request tries something until it succeeds or its budget is used up.
+// request tries something until it succeeds or its budget is used up. A try has a
+// quarter of the budget, so that a node that hangs is not waited for to the end.
 func (w *writer) request(what string, do func(ctx context.Context) error) bool {
 	begin, again := time.Now(), 0
 	for {
-		ctx, cancel := context.WithDeadline(ctx, begin.Add(w.w.budget))
+		ctx, cancel := context.WithTimeout(ctx, min(w.w.budget/4, time.Until(begin.Add(w.w.budget))))
 		err := do(ctx)
 		cancel()
 		took := time.Since(begin)
