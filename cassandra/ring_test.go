@@ -47,7 +47,7 @@ func TestNodesThatAreKilled(t *testing.T) {
 		w.budget = 2 * time.Second
 	}
 	ms := []*session.Manager{workload.Manager(t, class, onRing(r), &forgetful), workload.Manager(t, class, onRing(r), &forgetful)}
-	for range 4 {
+	for range 2 * writers {
 		w.counters = append(w.counters, workload.NewSession(t, ms[0]))
 	}
 	for i := range writers {
@@ -77,7 +77,12 @@ func TestNodesThatAreKilled(t *testing.T) {
 		kills, writers, took.Seconds(), w.budget, workload.Zero(requests), tried, slowest.Seconds())
 }
 
-const writers = 8
+// So many writers begin a request so often. At full speed they would keep the
+// processors busy that the three nodes share here, and a node needs to start.
+const (
+	writers = 8
+	pace    = 40 * time.Millisecond
+)
 
 // work is what writers do until they are stopped, and what they were answered.
 type work struct {
@@ -108,11 +113,13 @@ type writer struct {
 func (w *work) begin() {
 	for _, one := range w.writers {
 		w.running.Go(func() {
+			next := time.NewTicker(pace)
+			defer next.Stop()
 			for {
 				select {
 				case <-w.stopped:
 					return
-				default:
+				case <-next.C:
 					one.act()
 				}
 			}
