@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -29,7 +30,7 @@ func TestEveryDiskFault(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	for _, d := range []Durability{DurabilityFull, DurabilityFile, DurabilityNone} {
 		disk.Reset("")
-		if err := underFault(t, disk, d, nil); err != nil {
+		if err := underFault(t, rng, disk, d, nil); err != nil {
 			t.Fatal("without any fault: ", err)
 		}
 		counts := disk.Counts()
@@ -42,7 +43,7 @@ func TestEveryDiskFault(t *testing.T) {
 				continue
 			}
 			disk.Reset("")
-			if err := underFault(t, disk, d, &f); err != nil {
+			if err := underFault(t, rng, disk, d, &f); err != nil {
 				t.Errorf("durability %s: %v: %v", d, f, err)
 			}
 			tried++
@@ -54,9 +55,46 @@ func TestEveryDiskFault(t *testing.T) {
 	t.Logf("figure: File: promises that were broken, panics, leaks when one of %d calls of the file system failed: %s (%.0f s)", calls, zero(tried), time.Since(began).Seconds())
 }
 
+// A store that opens although a folder cannot be read keeps what it says all the
+// same: one that made its own folder has synced the name of it.
+func TestFolderThatCannotBeRead(t *testing.T) {
+	disk := lyingdisk.Start(t)
+	dir := filepath.Join(disk.Dir, "sessions")
+	disk.Reset("")
+	s, err := New(dir, &Options{Durability: DurabilityFull})
+	mustBe(t, "open", err, nil)
+	mustBe(t, "close", s.Close(), nil)
+	for n := range disk.Counts()[lyingdisk.OpenDir] {
+		disk.Reset("")
+		disk.Fail(lyingdisk.Fault{Op: lyingdisk.OpenDir, N: n + 1, Errno: syscall.EACCES})
+		s, err := New(dir, &Options{Durability: DurabilityFull})
+		disk.Heal()
+		if err != nil {
+			if _, err := os.Lstat(dir); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("opendir %d: an open that failed left its folder: %v", n+1, err)
+			}
+			continue
+		}
+		_, err = s.Create(ctx, record("k", "data"))
+		mustBe(t, "create", errors.Join(err, s.Close()), nil)
+		disk.Cut()
+		for seed := range uint64(20) {
+			image := filepath.Join(memoryDir(t), "disk")
+			mustBe(t, "mkdir", os.Mkdir(image, 0o700), nil)
+			disk.Survive(seed, image)
+			again, err := New(filepath.Join(image, "sessions"), nil)
+			mustBe(t, "open again", err, nil)
+			if _, _, err := again.Load(ctx, "k"); err != nil {
+				t.Errorf("opendir %d failed, and after a power cut (seed %d): %v", n+1, seed, err)
+			}
+			mustBe(t, "close", again.Close(), nil)
+		}
+	}
+}
+
 // underFault runs the story while a fault is armed, and then what a store that
 // works again does.
-func underFault(t *testing.T, disk *lyingdisk.Disk, d Durability, f *lyingdisk.Fault) (err error) {
+func underFault(t *testing.T, rng *rand.Rand, disk *lyingdisk.Disk, d Durability, f *lyingdisk.Fault) (err error) {
 	t.Helper()
 	dir, l := filepath.Join(disk.Dir, "sessions"), ledger.New(1, nil)
 	if f != nil {
@@ -98,7 +136,7 @@ func underFault(t *testing.T, disk *lyingdisk.Disk, d Durability, f *lyingdisk.F
 		if err := os.Mkdir(image, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		disk.Survive(rand.Uint64(), image)
+		disk.Survive(rng.Uint64(), image)
 		_, err := afterCrash(l, filepath.Join(image, "sessions"), ledger.Everything)
 		errs = append(errs, err)
 	}

@@ -6,7 +6,8 @@
 //
 // # Properties
 //
-//   - Directory: the folder. It is made, mode 0700, if its parent exists.
+//   - Directory: the folder. It is made, mode 0700, if its parent exists, and may
+//     be read: its name is synced there, unless durability is none.
 //   - durability: what a power cut may take, see [Durability]. With full, a write
 //     syncs the file, renames it, and syncs its folder; a deletion, whatever the
 //     durability, unlinks and syncs the folder.

@@ -113,14 +113,17 @@ func (s *Store) openRoot() (made bool, err error) {
 }
 
 // syncParent makes the folder outlive a power cut, where files do. With
-// DurabilityFull it trusts nobody to have done so before. A parent that may be
-// used but not read cannot be synced.
+// DurabilityFull it trusts nobody to have done so before, unless the parent may be
+// used but not read: then it cannot be synced, and a folder that is new is refused.
 func (s *Store) syncParent(made bool) error {
 	if s.durability == DurabilityNone || s.durability == DurabilityFile && !made {
 		return nil
 	}
 	parent, err := os.Open(filepath.Dir(s.directory))
 	if errors.Is(err, fs.ErrPermission) {
+		if made {
+			return fmt.Errorf("its parent folder may not be read, so that a power cut could take the new folder: make it yourself and run sync, or let the parent be read: %w", strip(err))
+		}
 		return nil
 	}
 	if err != nil {
