@@ -80,7 +80,7 @@ func (r *repeats) all(ctx context.Context, build, packages []string, report stri
 		return err
 	}
 	fmt.Fprintf(r.log, "seed %d: %d runs of the tests of %d packages\n", r.seed, r.n, len(targets))
-	began := time.Now()
+	r.began = time.Now()
 	done := r.run(ctx, targets)
 	figure := r.figure(done, len(targets), build)
 	fmt.Fprintln(r.log, figure)
@@ -88,7 +88,7 @@ func (r *repeats) all(ctx context.Context, build, packages []string, report stri
 		return fmt.Errorf("stopped after %d of %d runs: %w", done, r.n, err)
 	}
 	if report != "" {
-		if err := r.write(report, figure, time.Since(began)); err != nil {
+		if err := r.write(report, figure, time.Since(r.began)); err != nil {
 			return err
 		}
 	}
@@ -155,9 +155,8 @@ type round struct {
 // run runs every package r.n times, twice as many at once as there are processors,
 // since tests mostly wait. It answers how many rounds were finished. A round may
 // begin while the last packages of the one before are still running.
-func (r *repeats) run(ctx context.Context, targets []target) (rounds int) {
+func (r *repeats) run(ctx context.Context, targets []target) int {
 	r.failed = make(map[int]bool)
-	r.began = time.Now()
 	next := make(chan job)
 	var workers sync.WaitGroup
 	for range 2 * runtime.GOMAXPROCS(0) {

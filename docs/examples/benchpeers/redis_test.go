@@ -192,8 +192,8 @@ func (c contender) take(tb testing.TB, turn time.Duration) (done int, taken []ti
 				begin = end
 			}
 			mu.Lock()
-			done += finished
 			defer mu.Unlock()
+			done += finished
 			taken = append(taken, mine...)
 		})
 	}
