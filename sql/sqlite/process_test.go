@@ -134,18 +134,19 @@ func TestProcessesLogout(t *testing.T) {
 	for i := range n {
 		rec := record(fmt.Sprint("k", i), "v")
 		v := create(t, s, rec)
-		for {
+		for ended := false; ; {
+			select {
+			case <-done:
+				ended = true
+			default:
+			}
 			next, err := s.Replace(ctx, rec, v)
 			if errors.Is(err, driver.ErrConflict) {
 				break
 			}
 			require.NoError(t, err)
+			require.False(t, ended, "the other process ended without a delete of %s", rec.Key)
 			v = next
-			select {
-			case <-done:
-				t.Fatal("the other process ended too early")
-			default:
-			}
 		}
 	}
 	<-done
