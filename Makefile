@@ -58,6 +58,7 @@ repeats: ## the short tests, REPEATS times, each time in a new order
 	@mkdir -p $(BUILD)
 	$(REPEAT) -n $(REPEATS) -json $(BUILD)/repeats.json ./...
 
+KEEP            = -keep docs/proof
 PROVE           = embedded measured repeats served served-measured
 embedded        = $$(go list ./... | grep -Evx "$$(go list $(SERVED) | paste -sd'|')")
 measured        = ./backends
@@ -66,23 +67,25 @@ served-measured = ./redis ./sql/postgres ./sql/mysql
 
 prove: check deps $(PROVE:%=prove-%) allocs proof ## the tests with the full counts; writes docs/proof.md: some hours
 
-# Parts of prove, which may run on different days. Each ends in the document with
-# its day, commit and machine, or as one that was not run yet.
+# Parts of prove, which may run on different days. What each finds is kept in
+# docs/proof, with its day, commit and machine; make proof writes the document.
 prove-embedded prove-served: prove-%: # all tests of what needs no servers, and of the rest
 	@mkdir -p $(BUILD); rm -f $(BUILD)/ids; go run ./internal/proof -stamp $(BUILD)/prove-$*.json
 	WEBSESSION_CANARY=$(CURDIR)/$(BUILD)/ids WEBSESSION_FULL=1 go run $(GOTESTSUM) --format=pkgname --hide-summary=skipped --jsonfile=$(BUILD)/prove-$*.json -- $(TESTFLAGS) -timeout=3h -skip='$(MEASURED)' $($*) || { go run ./internal/proof $(BUILD)/prove-$*.json; exit 1; }
-	@go run ./internal/proof -canary $(BUILD)/ids $(BUILD)/prove-$*.json
+	@go run ./internal/proof -canary $(BUILD)/ids $(KEEP) $(BUILD)/prove-$*.json
 
 prove-measured prove-served-measured: prove-%: # 1,000,000 sessions, an hour of churn: leave the machine alone meanwhile
 	@mkdir -p $(BUILD); go run ./internal/proof -stamp $(BUILD)/prove-$*.json
 	WEBSESSION_FULL=1 go run $(GOTESTSUM) --format=pkgname --jsonfile=$(BUILD)/prove-$*.json -- -count=1 -p=1 -timeout=4h -run='$(MEASURED)' $($*) || { go run ./internal/proof $(BUILD)/prove-$*.json; exit 1; }
+	@go run ./internal/proof $(KEEP) $(BUILD)/prove-$*.json
 
-prove-repeats: # the short tests, 200 times
+prove-repeats: # the short tests, 200 times; with REPEATFLAGS=-for=1h less often, beside those of other days
 	@mkdir -p $(BUILD); go run ./internal/proof -stamp $(BUILD)/prove-repeats.json
-	$(REPEAT) -n 200 -json $(BUILD)/prove-repeats.json ./...
+	$(REPEAT) -n 200 $(REPEATFLAGS) -json $(BUILD)/prove-repeats.json ./...
+	@go run ./internal/proof $(KEEP) -beside $(BUILD)/prove-repeats.json
 
 proof: ## docs/proof.md, of what the parts of prove have found
-	@go run ./internal/proof -write docs/proof.md $(PROVE:%=$(BUILD)/prove-%.json)
+	@go run ./internal/proof -write docs/proof.md $(KEEP) $(PROVE)
 
 bench: ## benchmarks; compare only what one run printed
 	go test -run='^$$' -bench=. -benchmem ./session/... ./file/... ./sql/... ./conformance

@@ -16,19 +16,20 @@ type event struct {
 	Elapsed                       float64
 }
 
-// run is what a test run came to.
+// run is what a test run came to. As JSON it is kept.
 type run struct {
-	stamp                   stamp
-	passed, failed, skipped int
-	packages                map[string]*proved // those that printed a figure
-	unfinished              []string           // packages of which the stream does not say how they ended
+	Stamp                   stamp
+	Passed, Failed, Skipped int
+	Packages                map[string]*proved // those that printed a figure
+
+	unfinished []string // packages of which the stream does not say how they ended
 }
 
 // proved is what the tests of a package printed.
 type proved struct {
-	seconds float64
-	figures []string
-	seeds   []string // "TestName: seed 7"
+	Seconds float64
+	Figures []string
+	Seeds   []string // "TestName: seed 7"
 }
 
 // readRun reads a stream and the stamp beside it.
@@ -40,7 +41,7 @@ func readRun(name string) (*run, error) {
 	defer f.Close()
 	r, err := read(f)
 	if err == nil {
-		r.stamp, err = readStamp(name)
+		r.Stamp, err = readStamp(name)
 	}
 	return r, err
 }
@@ -49,7 +50,7 @@ func readRun(name string) (*run, error) {
 var saysSeed = regexp.MustCompile(`_test\.go:\d+: (seeds? (?:from )?\d+(?: to \d+)?)\s*$`)
 
 func read(in io.Reader) (*run, error) {
-	r := &run{packages: make(map[string]*proved)}
+	r := &run{Packages: make(map[string]*proved)}
 	seeds := make(map[string][]string) // by package and top-level test
 	drew := make(map[string]bool)      // those that printed a figure
 	lines := bufio.NewScanner(in)
@@ -75,19 +76,19 @@ func read(in io.Reader) (*run, error) {
 			_, figure, ok = strings.Cut(e.Output, "conformance: ") // seeds, and how many cases ran
 		}
 		if ok {
-			p := r.packages[e.Package]
+			p := r.Packages[e.Package]
 			if p == nil {
 				p = &proved{}
-				r.packages[e.Package] = p
+				r.Packages[e.Package] = p
 			}
-			p.figures = append(p.figures, strings.TrimSpace(figure))
+			p.Figures = append(p.Figures, strings.TrimSpace(figure))
 			drew[test] = true
 		}
 		if e.Test == "" {
 			switch e.Action {
 			case "fail":
 				if !failed[e.Package] {
-					r.failed++ // outside of the tests: a TestMain, a panic, a build
+					r.Failed++ // outside of the tests: a TestMain, a panic, a build
 				}
 				fallthrough
 			case "pass", "skip":
@@ -97,20 +98,20 @@ func read(in io.Reader) (*run, error) {
 		}
 		switch e.Action {
 		case "pass":
-			r.passed++
+			r.Passed++
 		case "fail":
-			r.failed++
+			r.Failed++
 			failed[e.Package] = true
 		case "skip":
-			r.skipped++
+			r.Skipped++
 		}
 	}
 	for test := range drew {
 		pkg, _, _ := strings.Cut(test, " ")
-		r.packages[pkg].seeds = append(r.packages[pkg].seeds, seeds[test]...)
+		r.Packages[pkg].Seeds = append(r.Packages[pkg].Seeds, seeds[test]...)
 	}
-	for name, p := range r.packages {
-		p.seconds, p.figures, p.seeds = seconds[name], union(p.figures, nil), union(p.seeds, nil)
+	for name, p := range r.Packages {
+		p.Seconds, p.Figures, p.Seeds = seconds[name], union(p.Figures, nil), union(p.Seeds, nil)
 	}
 	for name, over := range ended {
 		if !over {
@@ -125,8 +126,8 @@ var zero = regexp.MustCompile(`(^|[^0-9.,])0 of [0-9]`)
 
 // unbounded answers the figures that count to zero and say no bound.
 func (r *run) unbounded() (list []string) {
-	for _, p := range r.packages {
-		for _, f := range p.figures {
+	for _, p := range r.Packages {
+		for _, f := range p.Figures {
 			if zero.MatchString(f) && !strings.Contains(f, "bound") {
 				list = append(list, f)
 			}

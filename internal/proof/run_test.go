@@ -36,8 +36,8 @@ var cut = []event{
 func TestReadFindsFiguresWithTheirSeeds(t *testing.T) {
 	r, err := read(strings.NewReader(stream(t, cut...)))
 	require.NoError(t, err)
-	require.Equal(t, []int{2, 0, 1}, []int{r.passed, r.failed, r.skipped})
-	require.Equal(t, map[string]*proved{file: {12, []string{"lost: 0 of 200 (95 % bound: below 1.5 %)"}, []string{"TestCut: seed 77"}}}, r.packages)
+	require.Equal(t, []int{2, 0, 1}, []int{r.Passed, r.Failed, r.Skipped})
+	require.Equal(t, map[string]*proved{file: {12, []string{"lost: 0 of 200 (95 % bound: below 1.5 %)"}, []string{"TestCut: seed 77"}}}, r.Packages)
 	require.Empty(t, r.unbounded())
 }
 
@@ -60,48 +60,63 @@ func TestEveryZeroSaysItsBound(t *testing.T) {
 // and machine.
 func TestDocumentKeepsRunsApart(t *testing.T) {
 	dir := t.TempDir()
-	names := []string{filepath.Join(dir, "a.json"), filepath.Join(dir, "b.json"), filepath.Join(dir, "c.json")}
-	days := []string{"2026-11-28", "2026-11-27", "2026-11-28"}
-	for i, name := range names {
+	folder, out := filepath.Join(dir, "kept"), filepath.Join(dir, "proof.md")
+	// runs makes a run of a part, on some day.
+	runs := func(part, day string, beside bool, events ...event) error {
+		name := filepath.Join(dir, "prove-"+part+".json")
 		require.NoError(t, os.WriteFile(name, []byte("of an older run"), 0o600))
 		require.NoError(t, writeStamps([]string{name}))
 		require.NoFileExists(t, name)
 		s, err := readStamp(name)
 		require.NoError(t, err)
 		require.Equal(t, now(), s)
-		s.Date = days[i]
+		s.Date = day
 		b, err := json.Marshal(s)
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(stampOf(name), b, 0o600))
-		require.NoError(t, os.WriteFile(name, []byte(stream(t, cut...)), 0o600))
+		require.NoError(t, os.WriteFile(name, []byte(stream(t, events...)), 0o600))
+		return report([]string{name}, folder, beside)
 	}
-	out := filepath.Join(dir, "proof.md")
-	require.NoError(t, report(names, out))
-	doc, err := os.ReadFile(out)
-	require.NoError(t, err)
-	parts := strings.Split(string(doc), "\n## ")
-	require.Len(t, parts, 3)
-	require.Contains(t, parts[0], "# Proof")
-	require.Contains(t, parts[1], "2026-11-28, commit "+now().Commit+"\n\n"+machine())
-	require.Contains(t, parts[1], "4 tests passed, 0 failed, 2 were left out")
-	require.Contains(t, parts[1], "### file (24 s)\n\n- lost: 0 of 200 (95 % bound: below 1.5 %)\n")
-	require.Contains(t, parts[2], "2 tests passed, 0 failed, 1 were left out")
-	require.Contains(t, parts[2], "Seeds: TestCut: seed 77.\n")
+	// written answers the sections of the document.
+	written := func(parts ...string) []string {
+		require.NoError(t, writeDocument(out, folder, parts))
+		doc, err := os.ReadFile(out)
+		require.NoError(t, err)
+		return strings.Split(string(doc), "\n## ")
+	}
+	require.NoError(t, runs("a", "2026-11-28", false, cut...))
+	require.NoError(t, runs("b", "2026-11-27", false, cut...))
+	require.NoError(t, runs("c", "2026-11-28", false, cut...))
+	doc := written("a", "b", "c")
+	require.Len(t, doc, 3)
+	require.Contains(t, doc[0], "# Proof")
+	require.Contains(t, doc[1], "2026-11-28, commit "+now().Commit+"\n\n"+machine())
+	require.Contains(t, doc[1], "4 tests passed, 0 failed, 2 were left out")
+	require.Contains(t, doc[1], "### file (24 s)\n\n- lost: 0 of 200 (95 % bound: below 1.5 %)\n")
+	require.Contains(t, doc[2], "2 tests passed, 0 failed, 1 were left out")
+	require.Contains(t, doc[2], "Seeds: TestCut: seed 77.\n")
 
-	require.NotContains(t, string(doc), "Not run yet")
-	require.NoError(t, report(append(names, filepath.Join(dir, "prove-d.json")), out))
-	doc, err = os.ReadFile(out)
-	require.NoError(t, err)
-	require.True(t, strings.HasSuffix(string(doc), "\n## Not run yet\n\n- `make prove-d`\n"))
-	require.Error(t, report([]string{filepath.Join(dir, "prove-d.json")}, ""), "without a document a stream must be there")
+	require.Equal(t, "Not run yet\n\n- `make prove-d`\n", written("a", "d")[2])
 
+	// A later run takes the place of an earlier one, or stands beside it.
+	require.NoError(t, runs("b", "2026-11-29", false, cut...))
+	require.Len(t, written("b"), 2)
+	require.NoError(t, runs("b", "2026-11-30", true, cut...))
+	require.Len(t, written("b"), 3)
+	require.NoError(t, runs("b", "2026-11-30", true, cut...))
+	doc = written("b")
+	require.Len(t, doc, 3)
+	require.Contains(t, doc[2], "4 tests passed")
+
+	before := written("a", "b")
 	for want, events := range map[string][]event{
 		"1 tests failed":           {{Action: "fail", Package: file, Test: "TestCut"}, {Action: "fail", Package: file}},
 		"cut off in " + file:       cut[:len(cut)-1],
-		"1 tests failed: " + out:   {{Action: "fail", Package: file}}, // its TestMain
+		"1 tests failed: nothing":  {{Action: "fail", Package: file}}, // its TestMain
 		"cut off in " + file + "2": append(slices.Clone(cut), event{Action: "start", Package: file + "2"}),
+		"no bound":                 {{Action: "output", Package: file, Test: "TestCut", Output: "figure: lost: 0 of 200"}, {Action: "pass", Package: file}},
 	} {
-		require.NoError(t, os.WriteFile(names[0], []byte(stream(t, events...)), 0o600))
-		require.ErrorContains(t, report(names, out), want)
+		require.ErrorContains(t, runs("a", "2026-11-30", false, events...), want)
+		require.Equal(t, before, written("a", "b"))
 	}
 }

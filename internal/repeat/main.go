@@ -4,7 +4,7 @@
 //	go run ./internal/repeat -n 200 -flags "-race -tags=x" -run "-test.short" ./...
 //
 // It prints what a run that failed has printed, with the seed of its order, and
-// goes on. With -json it writes what it found as a test run would, for
+// goes on. With -for it begins no round after that time. With -json it writes what it found as a test run would, for
 // internal/proof.
 package main
 
@@ -29,13 +29,14 @@ import (
 
 func main() {
 	n := flag.Int("n", 1, "how often each package is run")
+	limit := flag.Duration("for", 0, "after this time no round begins; 0 means all do")
 	build := flag.String("flags", "", "flags for go test -c, separated by spaces")
 	run := flag.String("run", "", "flags for the compiled tests, separated by spaces")
 	seed := flag.Uint64("seed", 0, "of all seeds; 0 means one at random")
 	report := flag.String("json", "", "the file to write, in the format of go test -json")
 	flag.Parse()
 	if *n < 1 || flag.NArg() == 0 {
-		fmt.Fprintln(os.Stderr, "usage: repeat [-n N] [-flags FLAGS] [-run FLAGS] [-seed SEED] [-json FILE] PACKAGES")
+		fmt.Fprintln(os.Stderr, "usage: repeat [-n N] [-for DURATION] [-flags FLAGS] [-run FLAGS] [-seed SEED] [-json FILE] PACKAGES")
 		os.Exit(2)
 	}
 	if *seed == 0 {
@@ -43,7 +44,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	r := &repeats{n: *n, flags: strings.Fields(*run), seed: *seed, log: os.Stdout}
+	r := &repeats{n: *n, limit: *limit, flags: strings.Fields(*run), seed: *seed, log: os.Stdout}
 	if err := r.all(ctx, strings.Fields(*build), flag.Args(), *report); err != nil {
 		fmt.Fprintln(os.Stderr, "repeat:", err)
 		os.Exit(1)
@@ -53,6 +54,7 @@ func main() {
 // repeats is what is to be done, and what came of it.
 type repeats struct {
 	n     int
+	limit time.Duration // 0 means none
 	flags []string
 	seed  uint64
 	log   io.Writer
@@ -152,9 +154,10 @@ type round struct {
 	left   int // packages that are not through
 }
 
-// run runs every package r.n times, twice as many at once as there are processors,
-// since tests mostly wait. It answers how many rounds were finished. A round may
-// begin while the last packages of the one before are still running.
+// run runs every package r.n times, or until r.limit is over, twice as many at
+// once as there are processors, since tests mostly wait. It answers how many
+// rounds were finished. A round may begin while the last packages of the one
+// before are still running.
 func (r *repeats) run(ctx context.Context, targets []target) int {
 	r.failed = make(map[int]bool)
 	next := make(chan job)
@@ -167,7 +170,7 @@ func (r *repeats) run(ctx context.Context, targets []target) int {
 		})
 	}
 	rng := rand.New(rand.NewPCG(r.seed, 0))
-	for n := 1; n <= r.n && ctx.Err() == nil; n++ {
+	for n := 1; n <= r.n && ctx.Err() == nil && (n == 1 || r.limit == 0 || time.Since(r.began) < r.limit); n++ {
 		rng.Shuffle(len(targets), func(i, j int) { targets[i], targets[j] = targets[j], targets[i] })
 		current := &round{n, len(targets)}
 		for _, t := range targets {

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -50,6 +51,17 @@ func TestFindsWhatDependsOnTheOrder(t *testing.T) {
 	require.NoError(t, err)
 	require.NotContains(t, string(b), `"Action":"fail"`)
 	require.Contains(t, string(b), "that failed: 0 of 3 (95 % bound: below 1e+02 %), seed 1")
+}
+
+// A limit ends the repeats with a round that is whole.
+func TestLimit(t *testing.T) {
+	t.Chdir(module(t))
+	report := filepath.Join(t.TempDir(), "report.json")
+	r := &repeats{n: 1000, limit: time.Nanosecond, seed: 1, log: &strings.Builder{}, flags: []string{"-test.run=Fine"}}
+	require.NoError(t, r.all(t.Context(), nil, []string{"./..."}, report))
+	b, err := os.ReadFile(report)
+	require.NoError(t, err)
+	require.Contains(t, string(b), "that failed: 0 of 1 ")
 }
 
 func TestWhatDoesNotCompileIsNotRun(t *testing.T) {
