@@ -31,7 +31,7 @@ type batcher struct {
 
 	mu      sync.Mutex
 	queue   []*call
-	flights [senders][]*call // under way; nil: that sender has nothing to do
+	flights [senders][]*call // under way, without those that were told; nil: that sender has nothing to do
 	sending int              // how many senders there are
 	looking bool             // somebody looks from time to time whose context has ended
 	refused atomic.Bool      // the server knows no MGET, or not for us
@@ -148,6 +148,7 @@ func (b *batcher) land(i int, o *outgoing, batch []*call) []*call {
 	o.over = o.over[:0]
 	for _, w := range batch {
 		switch {
+		case w == nil: // told already
 		case w.state != flying:
 		case w.again:
 			w.state, w.again, w.single = queued, false, true
@@ -169,28 +170,32 @@ func (b *batcher) land(i int, o *outgoing, batch []*call) []*call {
 
 // outgoing is what a sender needs for one batch, and uses again for the next.
 type outgoing struct {
-	reads []*call // that are one MGET
-	sent  []*call // that are a command each
-	cmds  []goredis.Cmder
-	over  []*call
+	reads  []*call  // that are one MGET
+	single []**call // that are a command each: where they stand in the batch
+	cmds   []goredis.Cmder
+	over   []*call
 }
 
-// send sends a batch, and notes the answers.
+// send sends a batch, and notes the answers. Calls that are a command each are
+// told as soon as theirs was read.
 func (o *outgoing) send(b *batcher, batch []*call) {
-	o.reads, o.sent, o.cmds = o.reads[:0], o.sent[:0], o.cmds[:0]
-	for _, w := range batch {
+	o.reads, o.single, o.cmds = o.reads[:0], o.single[:0], o.cmds[:0]
+	read := -1
+	for i, w := range batch {
 		if w.isGet() && !w.single && !b.refused.Load() {
-			o.reads = append(o.reads, w)
+			o.reads, read = append(o.reads, w), i
 		} else {
-			o.sent = append(o.sent, w)
+			o.single = append(o.single, &batch[i])
 		}
 	}
 	if len(o.reads) == 1 {
-		o.sent, o.reads = append(o.sent, o.reads...), o.reads[:0]
+		o.single, o.reads = append(o.single, &batch[read]), o.reads[:0]
 	}
 	ctx := context.Background()
-	for _, w := range o.sent {
-		o.cmds = append(o.cmds, newOnce(ctx, w.command))
+	prompts := make([]prompt, len(o.single))
+	for i, at := range o.single {
+		prompts[i] = prompt{newOnce(ctx, (*at).command), b, at}
+		o.cmds = append(o.cmds, &prompts[i])
 	}
 	if len(o.reads) > 0 {
 		args := make([]any, 1, 1+len(o.reads))
@@ -203,13 +208,53 @@ func (o *outgoing) send(b *batcher, batch []*call) {
 	p := b.client.Pipeline()
 	p.BatchProcess(ctx, o.cmds...)
 	p.Exec(ctx)
-	for i, w := range o.sent {
-		w.value, w.err = result(o.cmds[i].(once))
+	for i := range prompts {
+		prompts[i].note()
 	}
 	if len(o.reads) > 0 {
-		o.spread(b, o.cmds[len(o.sent)].(once))
+		o.spread(b, o.cmds[len(o.single)].(once))
 	}
 	clear(o.cmds)
+}
+
+// prompt is the command of a call, which is told the answer as soon as it was
+// read, while those of others are awaited.
+type prompt struct {
+	once
+	b  *batcher
+	at **call // in its batch; holds nil once it was told
+}
+
+// SetErr is called by go-redis when it has read the answer, or when there will be
+// none: then the call waits until go-redis is done with the batch.
+func (p *prompt) SetErr(err error) {
+	p.once.SetErr(err)
+	if err == nil || isReply(err) {
+		p.note()
+		p.b.tell(p.at)
+	}
+}
+
+// note notes the answer for the call, if it was not told yet.
+func (p *prompt) note() {
+	if w := *p.at; w != nil {
+		w.value, w.err = result(p.once)
+	}
+}
+
+// tell ends a call of a batch. Who waited has it then.
+func (b *batcher) tell(at **call) {
+	b.mu.Lock()
+	w := *at
+	*at = nil
+	waits := w != nil && w.state == flying
+	if waits {
+		w.state = landed
+	}
+	b.mu.Unlock()
+	if waits {
+		w.done <- struct{}{}
+	}
 }
 
 // spread gives each of those that read its own answer.
@@ -243,7 +288,7 @@ func (b *batcher) look() {
 	b.looking = false
 	for _, f := range b.flights {
 		for _, w := range f {
-			if w.state == flying && !w.giveUp(left) {
+			if w != nil && w.state == flying && !w.giveUp(left) {
 				b.looking = true
 			}
 		}
@@ -280,6 +325,8 @@ func length(args []any) (n int) {
 			n += len(a)
 		case []byte:
 			n += len(a)
+		case *lent:
+			n += len(a.bytes)
 		}
 	}
 	return n

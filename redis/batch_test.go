@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"regexp"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -118,6 +121,122 @@ func TestLongChangesTogether(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// Calls of a batch are told their answers as those come, not when the last one has
+// come.
+func TestAnswersAreToldAsTheyCome(t *testing.T) {
+	const calls = 50
+	p := testenv.Redis(t)
+	link := newHalting(t, p.Properties["server"].(string))
+	s := openThrough(t, redis.Driver{}, p, func(string) string { return link.Addr().String() })
+	redis.ShareAlways(s)
+	redis.SetThreshold(s, 1000, -1)
+	recs, versions := make([]driver.Record, calls), make([]driver.Version, calls)
+	for i := range calls {
+		recs[i] = record(fmt.Sprint("k", i), "first")
+		v, err := s.Create(ctx, recs[i])
+		require.NoError(t, err)
+		recs[i].Data, recs[i].Was = fmt.Append(nil, "second", i), recs[i].Index
+		versions[i], err = s.Replace(ctx, recs[i], v) // the server knows the script
+		require.NoError(t, err)
+	}
+	var told atomic.Int64
+	var all sync.WaitGroup
+	link.halt()
+	redis.Gather(s, calls)
+	for i := range calls {
+		all.Go(func() {
+			defer told.Add(1)
+			_, err := s.Replace(ctx, recs[i], versions[i])
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	until(t, "the first answer is told", func() bool { return told.Load() > 0 })
+	require.Less(t, told.Load(), int64(calls))
+	link.goOn()
+	all.Wait()
+	for i := range calls {
+		rec, _, err := s.Load(ctx, recs[i].Key)
+		require.NoError(t, err)
+		require.Equal(t, string(recs[i].Data), string(rec.Data))
+	}
+}
+
+// halting is a proxy that, once told to, passes on the first half of what the
+// server says next, and the rest only later.
+type halting struct {
+	net.Listener
+	next chan struct{} // holds a value if it is to halt
+	rest chan struct{} // closed when it goes on
+}
+
+func newHalting(t *testing.T, upstream string) *halting {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	h := &halting{l, make(chan struct{}, 1), make(chan struct{})}
+	var all sync.WaitGroup
+	t.Cleanup(func() {
+		l.Close()
+		h.goOn()
+		all.Wait()
+	})
+	all.Go(func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			server, err := net.Dial("tcp", upstream)
+			if err != nil {
+				t.Error(err)
+				client.Close()
+				continue
+			}
+			all.Go(func() {
+				defer server.Close()
+				io.Copy(server, client)
+			})
+			all.Go(func() {
+				defer client.Close()
+				h.answer(client, server)
+			})
+		}
+	})
+	return h
+}
+
+func (h *halting) answer(client, server net.Conn) {
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := server.Read(buf)
+		if err != nil {
+			return
+		}
+		from := 0
+		select {
+		case <-h.next:
+			from = n / 2
+			client.Write(buf[:from])
+			<-h.rest
+		default:
+		}
+		if _, err := client.Write(buf[from:n]); err != nil {
+			return
+		}
+	}
+}
+
+func (h *halting) halt() { h.next <- struct{}{} }
+
+func (h *halting) goOn() {
+	select {
+	case <-h.rest:
+	default:
+		close(h.rest)
+	}
 }
 
 // What finds the queue full was not sent, and says so.

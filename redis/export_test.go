@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
 	"github.com/websession/websession/session/driver"
 )
@@ -68,6 +69,28 @@ func Busy(s driver.Store) bool {
 
 // LeaveScript is the text of leaveScript.
 var LeaveScript = leaveScript.text
+
+// Gather has calls wait until there are n, which then go out as one batch.
+func Gather(s driver.Store, n int) {
+	b := adapterOf(s).lane.(*batcher)
+	// when answers with b.mu held.
+	when := func(ok func() bool) {
+		for b.mu.Lock(); !ok(); b.mu.Lock() {
+			b.mu.Unlock()
+			time.Sleep(time.Millisecond)
+		}
+	}
+	when(func() bool { return b.sending == 0 })
+	b.sending = senders
+	b.mu.Unlock()
+	go func() {
+		when(func() bool { return len(b.queue) >= n })
+		defer b.mu.Unlock()
+		b.sending = 1
+		b.flights[0] = b.take(nil)
+		go b.work(0, b.flights[0])
+	}()
+}
 
 // FillQueue has as many calls wait as may, which are never sent, until it is
 // emptied.

@@ -135,11 +135,34 @@ func decodeIndex(b []byte) (map[string]string, error) {
 	return index, nil
 }
 
-// buffers has room for the values of replacements, which are in use until the
-// server has answered.
+// lent is the value of a replacement, as an argument of a command. Its bytes are
+// used again for others once the command was answered: nobody but go-redis, when
+// it writes the argument, reads them, also no hook that prints commands later.
 //
-// They were a quarter of what a request that modifies a session allocates.
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
+// Such values were a quarter of what a request that modifies a session allocates.
+type lent struct{ bytes []byte }
 
-// mostBuffer bounds what is kept for later.
-const mostBuffer = 64 << 10
+var lents = sync.Pool{New: func() any { return new(lent) }}
+
+// mostLent bounds what is kept for later.
+const mostLent = 64 << 10
+
+// lend answers the value of a record.
+func lend(s stamp, index, data []byte) *lent {
+	l := lents.Get().(*lent)
+	l.bytes = appendRecord(l.bytes[:0], s, index, data)
+	return l
+}
+
+// giveBack has the bytes used again.
+func (l *lent) giveBack() {
+	if cap(l.bytes) <= mostLent {
+		lents.Put(l)
+	}
+}
+
+// MarshalBinary is called by go-redis when it writes the argument.
+func (l *lent) MarshalBinary() ([]byte, error) { return l.bytes, nil }
+
+// String is for those who print commands.
+func (l *lent) String() string { return "(a session)" }

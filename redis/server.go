@@ -34,8 +34,8 @@ type node interface {
 	do(ctx context.Context, c command) (any, error)
 }
 
-// command is a command with its arguments: strings, byte slices, integers. Its
-// name is in small letters, in which go-redis wants it.
+// command is a command with its arguments: strings, byte slices, integers, one
+// value that is lent. Its name is in small letters, in which go-redis wants it.
 type command struct {
 	args []any
 	key  string // the first key, "" if there is none

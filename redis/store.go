@@ -236,18 +236,17 @@ func (s *Store) rewrite(ctx context.Context, op string, sc script, rec driver.Re
 	if err != nil {
 		return "", err
 	}
-	var value []byte
+	var value any
 	if op == "touch" {
 		value = append(c.stamp.append(make([]byte, 0, stampSize+len(c.index))), c.index...)
 	} else {
-		buffer := buffers.Get().(*[]byte)
-		value = appendRecord((*buffer)[:0], c.stamp, c.index, rec.Data)
+		l := lend(c.stamp, c.index, rec.Data)
 		defer func() {
-			if err == nil && cap(value) <= mostBuffer { // go-redis has done with it
-				*buffer = value
-				buffers.Put(buffer)
+			if err == nil { // otherwise go-redis may still write it
+				l.giveBack()
 			}
 		}()
+		value = l
 	}
 	life := strconv.FormatInt(c.life, 10)
 	if c.late {

@@ -315,6 +315,7 @@ func TestRequestsQueueForTheLock(t *testing.T) {
 			first.Finish()
 			require.EqualValues(t, i+2, <-got)
 		}
+		synctest.Wait()
 		require.Zero(t, store.held())
 	})
 }
