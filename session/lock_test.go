@@ -295,7 +295,7 @@ func TestRequestsQueueForTheLock(t *testing.T) {
 		id := stored(t, here).ID()
 		for i, m := range []*session.Manager{here, there} {
 			first := load(t, here, id)
-			got := make(chan int64)
+			got := make(chan int64, 1)
 			go func() {
 				s := load(t, m, id)
 				got <- count.GetOr(s, 0)
@@ -392,7 +392,7 @@ func TestWritesJoinTheLock(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, 1, store.held(), "the update still needs it")
 
-		loaded, updated := make(chan int64), make(chan error)
+		loaded, updated := make(chan int64, 1), make(chan error, 1)
 		go func() {
 			s := load(t, m, id)
 			n := count.GetOr(s, 0)

@@ -378,10 +378,10 @@ func TestWhatIsPassedOnIsNotTrusted(t *testing.T) {
 				<-goOn
 				return err
 			}})
-			saved := make(chan error, 2)
-			go func() { saved <- first.Save(t.Context()) }()
+			savedFirst, savedSecond := make(chan error, 1), make(chan error, 1)
+			go func() { savedFirst <- first.Save(t.Context()) }()
 			synctest.Wait()
-			go func() { saved <- second.Save(t.Context()) }()
+			go func() { savedSecond <- second.Save(t.Context()) }()
 			synctest.Wait()
 			if destroys {
 				require.NoError(t, other.Destroy(t.Context(), id))
@@ -389,13 +389,13 @@ func TestWhatIsPassedOnIsNotTrusted(t *testing.T) {
 				require.NoError(t, other.Update(t.Context(), id, increment))
 			}
 			goOn <- true
-			require.NoError(t, <-saved)
+			require.NoError(t, <-savedFirst)
 			if destroys {
-				require.ErrorIs(t, <-saved, session.ErrNotFound)
+				require.ErrorIs(t, <-savedSecond, session.ErrNotFound)
 				require.Zero(t, countRecords(t, store))
 				return
 			}
-			require.NoError(t, <-saved)
+			require.NoError(t, <-savedSecond)
 			s := load(t, m, id)
 			require.EqualValues(t, 2, count.GetOr(s, 0))
 			require.Equal(t, []string{"color", "count", "shape"}, s.Names())

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -169,7 +170,11 @@ func TestServerSentEvents(t *testing.T) {
 			rw.Header().Set("Content-Type", "text/event-stream")
 			must(t, http.NewResponseController(rw).Flush())
 			for i := range 3 {
-				<-next
+				select {
+				case <-next:
+				case <-r.Context().Done():
+					return
+				}
 				fmt.Fprintf(rw, "data: %d\n\n", i)
 				rw.(http.Flusher).Flush()
 				must(t, count.Set(s, int64(i+1)))
@@ -384,34 +389,36 @@ func TestClientThatLeavesIsSavedAllTheSame(t *testing.T) {
 }
 
 func TestTimeoutHandlerInsideAndOutside(t *testing.T) {
-	w := newWorld(t, nil)
-	release, returned := newGate(), newGate()
-	slow := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		defer returned.open()
-		s := get(t, r)
-		must(t, count.Set(s, 1))
-		release.wait(t)
-		if _, err := sessionhttp.Get(r); err != nil {
-			require.ErrorIs(t, err, session.ErrFinished)
-		}
-	})
-	mw := sessionhttp.Middleware(w.m, nil)
-	rec := httptest.NewRecorder()
-	mw(http.TimeoutHandler(slow, 50*time.Millisecond, "too slow")).ServeHTTP(rec, newRequest(""))
-	require.Equal(t, 503, rec.Code)
-	require.Equal(t, "too slow", rec.Body.String())
-	w.load(t, sentID(t, rec.Result().Header))
-	release.open()
-	returned.wait(t)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		release, returned := newGate(), newGate()
+		slow := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			defer returned.open()
+			s := get(t, r)
+			must(t, count.Set(s, 1))
+			release.wait(t)
+			if _, err := sessionhttp.Get(r); err != nil {
+				require.ErrorIs(t, err, session.ErrFinished)
+			}
+		})
+		mw := sessionhttp.Middleware(w.m, nil)
+		rec := httptest.NewRecorder()
+		mw(http.TimeoutHandler(slow, 50*time.Millisecond, "too slow")).ServeHTTP(rec, newRequest(""))
+		require.Equal(t, 503, rec.Code)
+		require.Equal(t, "too slow", rec.Body.String())
+		w.load(t, sentID(t, rec.Result().Header))
+		release.open()
+		returned.wait(t)
 
-	quick := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		must(t, count.Set(get(t, r), 1))
-		io.WriteString(rw, "quick")
+		quick := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			must(t, count.Set(get(t, r), 1))
+			io.WriteString(rw, "quick")
+		})
+		rec = httptest.NewRecorder()
+		http.TimeoutHandler(mw(quick), time.Minute, "too slow").ServeHTTP(rec, newRequest(""))
+		require.Equal(t, "quick", rec.Body.String())
+		w.load(t, sentID(t, rec.Result().Header))
 	})
-	rec = httptest.NewRecorder()
-	http.TimeoutHandler(mw(quick), time.Minute, "too slow").ServeHTTP(rec, newRequest(""))
-	require.Equal(t, "quick", rec.Body.String())
-	w.load(t, sentID(t, rec.Result().Header))
 }
 
 func TestBrowserLogsInAndOut(t *testing.T) {
