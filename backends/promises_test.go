@@ -39,8 +39,13 @@ var places = []place{
 	}, 1000, 20_000, map[string]any{"synchronous": "normal"}},
 }
 
-// props answers the properties of an empty place.
-func (p place) props(t *testing.T) map[string]any { return p.propsIn(t, t.TempDir()) }
+// props answers the properties of an empty place. In a short run no disk is asked.
+func (p place) props(t *testing.T) map[string]any {
+	if testing.Short() {
+		return p.propsIn(t, memoryDir(t))
+	}
+	return p.propsIn(t, t.TempDir())
+}
 
 // memoryDir answers an empty folder in memory, where there is such a place.
 func memoryDir(t *testing.T) string {

@@ -23,9 +23,15 @@ func holdLock(tb testing.TB, s *Store, key string) (release func()) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if ok, err := tryLock(f); !ok || err != nil {
-		tb.Fatal("the lock is taken", err)
-	}
+	// A process that a parallel test has just forked has the file of a lock open
+	// until it runs another program.
+	until(tb, "the lock is free", func() bool {
+		ok, err := tryLock(f)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return ok
+	})
 	return func() { f.Close() }
 }
 

@@ -68,9 +68,14 @@ func (d *direct) pause(ctx context.Context, try int) bool {
 	defer t.Stop()
 	select {
 	case <-t.C:
-		return true
 	case <-ctx.Done():
 	case <-d.closing:
+	}
+	select { // which takes any of those that are ready
+	case <-ctx.Done():
+	case <-d.closing:
+	default:
+		return true
 	}
 	return false
 }

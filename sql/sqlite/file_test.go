@@ -142,10 +142,11 @@ func TestLockedByAnotherProgram(t *testing.T) {
 	require.NoError(t, err)
 
 	// One that goes away in time costs time only.
+	patient := newStore(t, path, &sqlite.Options{BusyTimeout: time.Minute, Indexed: []string{"user"}})
 	mustExec(t, conn, "BEGIN IMMEDIATE")
 	done := make(chan error)
 	go func() {
-		_, err := s.Replace(ctx, record("k", "x"), v)
+		_, err := patient.Replace(ctx, record("k", "x"), v)
 		done <- err
 	}()
 	select {

@@ -101,9 +101,9 @@ func listed(all iter.Seq2[driver.Record, error]) error {
 // turn. number is a statement that answers which connection it is.
 func (c Class) Deadline(t *testing.T, s *websql.Store, db *sql.DB, number string) {
 	v := Create(t, s, Record("k", "v"))
-	ctx, cancel := context.WithTimeout(background, 300*time.Millisecond)
-	defer cancel()
 	before := Query[int64](t, db, number)
+	ctx, cancel := context.WithTimeout(background, 2*time.Second)
+	defer cancel()
 	_, _, err := s.Load(ctx, "k")
 	check(t, err)
 	v, err = s.Replace(ctx, Record("k", "w"), v)

@@ -87,6 +87,7 @@ func (c Class) LockedRequests(t *testing.T, direct, proxied map[string]any, p Dr
 	t.Run("bounded", func(t *testing.T) {
 		here, _ := c.manager(t, With(direct, "locking", c.Locking), session.EventLockLost)
 		there, _ := c.manager(t, With(direct, "locking", c.Locking, "lock_timeout", "0.3"), session.EventLockLost)
+		load(t, there, visit(t, there).ID()).Finish() // so that no time goes into a connection
 		id := visit(t, here).ID()
 		holder := load(t, here, id)
 		Within(t, 5*time.Second, func() {
@@ -103,7 +104,7 @@ func (c Class) LockedRequests(t *testing.T, direct, proxied map[string]any, p Dr
 
 	// The pool of locks is full: sessions can be made and ended, and not loaded.
 	t.Run("no connection is free", func(t *testing.T) {
-		m, _ := c.manager(t, With(direct, "locking", c.Locking, "lock_pool_size", 1, "lock_timeout", "0.3"), session.EventLockLost)
+		m, _ := c.manager(t, With(direct, "locking", c.Locking, "lock_pool_size", 1, "lock_timeout", "2"), session.EventLockLost)
 		first, second := visit(t, m).ID(), visit(t, m).ID()
 		holder := load(t, m, first)
 		_, err := m.Load(background, second)

@@ -47,7 +47,7 @@ func (c Class) LockedRow(t *testing.T, p Place, waits string, meanwhile func(key
 	}
 
 	v, unlock := lock("sent")
-	err := save("sent", v, 200*time.Millisecond)
+	err := save("sent", v, time.Second)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.ErrorIs(t, err, driver.ErrUnknownOutcome)
 	if meanwhile != nil {
