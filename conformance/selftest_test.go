@@ -206,7 +206,7 @@ func TestIndexApart(t *testing.T) {
 	}
 }
 
-// try runs a case on a driver by itself, for at most 30 s. A patience of 0 is
+// try runs a case on a driver by itself, for at most 30 s, in a full run 10 min. A patience of 0 is
 // the usual one.
 func try(t *testing.T, c testCase, d driver.Driver, env Env, patience time.Duration) *recorder {
 	t.Helper()
@@ -230,10 +230,14 @@ func try(t *testing.T, c testCase, d driver.Driver, env Env, patience time.Durat
 		p.why = c.why
 		c.run(p)
 	}()
+	limit := 30 * time.Second
+	if *fullFlag {
+		limit = 10 * time.Minute
+	}
 	select {
 	case <-done:
-	case <-time.After(30 * time.Second):
-		r.Errorf("it did not end within 30 s")
+	case <-time.After(limit):
+		r.Errorf("it did not end within %v", limit)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

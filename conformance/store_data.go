@@ -139,11 +139,11 @@ func dataCases() []testCase {
 	}}
 }
 
-// endsByItself stores records that the store is to drop in 2 s, by Create, by
+// endsByItself stores records that the store is to drop in some seconds, by Create, by
 // Replace and by a touch, and others that no longer are.
 func (p *place) endsByItself() {
 	hs := p.handles(2)
-	soon := in(2*time.Second - driver.Margin)
+	soon := in(max(2*time.Second, p.patience/4) - driver.Margin)
 	var staying []driver.Record
 	ending := p.many(hs, 2, func(_ int, rec *driver.Record) { rec.Expires = soon })
 	for i, expires := range []time.Time{soon, in(time.Hour), {}} {

@@ -259,8 +259,11 @@ func nobodyGetsAnothers(t *testing.T, d driver.Driver, p *testenv.Place, n int) 
 	for _, shared := range []bool{false, true} {
 		connector, err := configure(d, props)
 		require.NoError(t, err)
-		store, err := redis.OpenThrough(ctx, connector, driver.OpenOptions{Indexed: []string{"user"}}, g.route)
-		require.NoError(t, err)
+		var store driver.Store
+		until(t, "a store opens", func() bool {
+			store, err = redis.OpenThrough(ctx, connector, driver.OpenOptions{Indexed: []string{"user"}}, g.route)
+			return err == nil
+		})
 		if redis.SetThreshold(store, 1000, -1); shared {
 			redis.ShareAlways(store)
 		}

@@ -98,12 +98,12 @@ func (l *locks) take(ctx context.Context, name string, closed <-chan struct{}) (
 	defer cancel()
 	leave, err := l.enter(wait, name)
 	if err != nil {
-		return nil, l.because(ctx, err, l.errLockWait)
+		return nil, l.because(ctx, closed, err, l.errLockWait)
 	}
 	conn, err := l.pool.Conn(wait)
 	if err != nil {
 		leave()
-		return nil, l.because(ctx, err, l.errNoConnection)
+		return nil, l.because(ctx, closed, err, l.errNoConnection)
 	}
 	// The database is to answer by itself, and the context is the second way.
 	asked, cancel := context.WithDeadline(ctx, until.Add(lockMargin))
@@ -117,7 +117,7 @@ func (l *locks) take(ctx context.Context, name string, closed <-chan struct{}) (
 			err = context.DeadlineExceeded
 		}
 		leave()
-		return nil, l.because(ctx, err, l.errLockWait)
+		return nil, l.because(ctx, closed, err, l.errLockWait)
 	}
 	var once sync.Once
 	return func() (err error) {
@@ -149,9 +149,14 @@ func (l *locks) release(conn *sql.Conn, name string) error {
 	return conn.Close()
 }
 
-// because answers why a wait failed: the caller's context, a store that was
-// closed, or what is likely when the time of the store was over.
-func (l *locks) because(ctx context.Context, err error, late func() error) error {
+// because answers why a wait failed: a store that was closed, the caller's
+// context, or what is likely when the time of the store was over.
+func (l *locks) because(ctx context.Context, closed <-chan struct{}, err error, late func() error) error {
+	select {
+	case <-closed:
+		return driver.ErrClosed
+	default:
+	}
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)

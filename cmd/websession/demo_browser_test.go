@@ -108,7 +108,6 @@ func startBrowser(t *testing.T) context.Context {
 	require.NotEmpty(t, found, "no browser found: run apt-get install chromium, or test with -short")
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(found), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.UserDataDir(t.TempDir()),
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("hide-scrollbars", true),

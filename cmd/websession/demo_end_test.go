@@ -54,7 +54,7 @@ func TestDemoEndsBySignal(t *testing.T) {
 
 			slow := make(chan answer, 1)
 			go func() { slow <- v.send("/set", "key", "a", "value", "b", "delay", "10s") }()
-			time.Sleep(100 * time.Millisecond)
+			time.Sleep(time.Second) // so that it is under way
 			began := time.Now()
 			require.NoError(t, cmd.Process.Signal(signal))
 			assert.Equal(t, http.StatusSeeOther, (<-slow).status, "the slow request is served")

@@ -83,13 +83,13 @@ func TestDemoKeepsBothOfTwoChanges(t *testing.T) {
 func TestDemoLogoutStaysALogout(t *testing.T) {
 	for class, args := range classes {
 		t.Run(class, func(t *testing.T) {
-			n := tries()
+			n, delay := tries(), 30*time.Millisecond
 			var dead, met atomic.Int64
-			share(t, args, n, func(d *aDemo) {
+			try := func(d *aDemo) {
 				v := d.login("Ada")
 				slow := make(chan answer, 1)
-				go func() { slow <- v.send("/set", "key", "late", "value", "x", "delay", "30ms") }()
-				time.Sleep(8 * time.Millisecond) // long enough for the slow request to load the session, nearly always
+				go func() { slow <- v.send("/set", "key", "late", "value", "x", "delay", delay.String()) }()
+				time.Sleep(delay / 4) // long enough for the slow request to load the session, nearly always
 				assert.Equal(t, http.StatusSeeOther, v.send("/logout").status)
 				a := <-slow
 				if a.status == http.StatusConflict {
@@ -101,7 +101,16 @@ func TestDemoLogoutStaysALogout(t *testing.T) {
 				if assert.Empty(t, v.session().User) && assert.Empty(t, after.session().User) {
 					dead.Add(1)
 				}
-			})
+			}
+			share(t, args, n, try)
+			for range 4 { // a machine that is busy needs more time
+				if met.Load() > 0 {
+					break
+				}
+				delay *= 4
+				share(t, args, 5, try)
+				n += 5
+			}
 			assert.EqualValues(t, n, dead.Load())
 			require.Positive(t, met.Load(), "slow requests that met the logout")
 			t.Logf("figure: demo, class %s: the session stayed dead in %d of %d tries; %d slow requests saved after the logout and were told", class, dead.Load(), n, met.Load())

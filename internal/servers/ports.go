@@ -3,8 +3,10 @@ package servers
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
+	"runtime"
 	"strconv"
 	"sync"
 )
@@ -18,9 +20,12 @@ const (
 	busOffset = 10_000
 )
 
+// portsInUse are the ports that this program has taken, until it gives them back.
+// Other programs that start servers are kept away by a socket for each, where the
+// system has names for sockets that are no files: Linux.
 var portsInUse struct {
 	sync.Mutex
-	taken map[int]bool // by this program, until it gives them back
+	taken map[int]io.Closer
 }
 
 // takePorts answers n free ports, which stay ours until they are given back.
@@ -28,23 +33,40 @@ func takePorts(n int) (ports []int, err error) {
 	portsInUse.Lock()
 	defer portsInUse.Unlock()
 	if portsInUse.taken == nil {
-		portsInUse.taken = make(map[int]bool)
+		portsInUse.taken = make(map[int]io.Closer)
 	}
 	for range 10 * (lastPort - firstPort) {
 		if len(ports) == n {
 			break
 		}
 		port := firstPort + rand.IntN(lastPort-firstPort+1)
-		if !portsInUse.taken[port] && free(port) && free(port+busOffset) {
-			portsInUse.taken[port] = true
-			ports = append(ports, port)
+		if portsInUse.taken[port] != nil {
+			continue
 		}
+		claim, err := claimPort(port)
+		if err != nil {
+			continue
+		}
+		if !free(port) || !free(port+busOffset) {
+			claim.Close()
+			continue
+		}
+		portsInUse.taken[port] = claim
+		ports = append(ports, port)
 	}
 	if len(ports) < n {
 		giveBack(ports)
 		return nil, fmt.Errorf("servers: fewer than %d ports from %d to %d are free", n, firstPort, lastPort)
 	}
 	return ports, nil
+}
+
+// claimPort answers what ends a claim, which no other program can make meanwhile.
+func claimPort(port int) (io.Closer, error) {
+	if runtime.GOOS != "linux" {
+		return io.NopCloser(nil), nil
+	}
+	return net.Listen("unix", fmt.Sprint("@websession-port-", port))
 }
 
 func free(port int) bool {
@@ -62,6 +84,9 @@ func returnPorts(ports []int) {
 
 func giveBack(ports []int) {
 	for _, p := range ports {
+		if claim := portsInUse.taken[p]; claim != nil {
+			claim.Close()
+		}
 		delete(portsInUse.taken, p)
 	}
 }
@@ -91,7 +116,7 @@ func tryPorts[T any](n int, start func(ports []int) (T, error)) (T, error) {
 
 // ReserveAddrs answers n free addresses on loopback for what something else
 // starts, and how to give them back. Until then nobody in this program gets
-// them; another program may take one.
+// them; another program may take one, unless it is one of these tests.
 func ReserveAddrs(n int) (addrs []string, release func(), err error) {
 	ports, err := takePorts(n)
 	for _, p := range ports {

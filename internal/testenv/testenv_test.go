@@ -114,7 +114,7 @@ func TestTablesAreUsedAgain(t *testing.T) {
 	t.Run("use", func(t *testing.T) {
 		first := Cassandra(t)
 		table = first.Properties["table"].(string)
-		for _, statement := range []string{"CREATE TABLE " + table + "more (k int PRIMARY KEY)", "INSERT INTO " + table + "more (k) VALUES (1)"} {
+		for _, statement := range []string{"CREATE TABLE IF NOT EXISTS " + table + "more (k int PRIMARY KEY)", "INSERT INTO " + table + "more (k) VALUES (1)"} {
 			require.NoError(t, inCassandra(t.Context(), first, statement))
 		}
 		require.NotEqual(t, table, Cassandra(t).Properties["table"])

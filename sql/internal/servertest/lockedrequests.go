@@ -87,7 +87,14 @@ func (c Class) LockedRequests(t *testing.T, direct, proxied map[string]any, p Dr
 	t.Run("bounded", func(t *testing.T) {
 		here, _ := c.manager(t, With(direct, "locking", c.Locking), session.EventLockLost)
 		there, _ := c.manager(t, With(direct, "locking", c.Locking, "lock_timeout", "0.3"), session.EventLockLost)
-		load(t, there, visit(t, there).ID()).Finish() // so that no time goes into a connection
+		warm := visit(t, there).ID()
+		Until(t, func() bool { // so that no time goes into a connection
+			s, err := there.Load(background, warm)
+			if err == nil {
+				s.Finish()
+			}
+			return err == nil
+		})
 		id := visit(t, here).ID()
 		holder := load(t, here, id)
 		Within(t, 5*time.Second, func() {
