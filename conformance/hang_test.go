@@ -37,7 +37,7 @@ func TestHangIsReported(t *testing.T) {
 		}) {
 			t.Error("within says that Load returned")
 		}
-	}}, d, env, patience)
+	}}, d, env, patience, 1)
 	log := strings.Join(r.lines, "\n")
 	load, closing := strings.Index(log, "Load did not return within"), strings.Index(log, "Close did not return within")
 	if !r.failed || load < 0 || closing < load || strings.Contains(log, "30 s") || strings.Contains(log, "when the case was over") {
@@ -51,7 +51,7 @@ func TestHangIsReported(t *testing.T) {
 			return nil
 		}
 	}})
-	r = try(t, testCase{name: "Hanging/Close", why: "of it", run: func(p *place) { p.handle() }}, d, env, patience)
+	r = try(t, testCase{name: "Hanging/Close", why: "of it", run: func(p *place) { p.handle() }}, d, env, patience, 1)
 	if log := strings.Join(r.lines, "\n"); !r.failed || !strings.Contains(log, "Close did not return within") {
 		t.Errorf("it said %q, want that Close hangs", log)
 	}
