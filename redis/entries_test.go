@@ -150,6 +150,26 @@ func TestLateWriterLeavesTheEntryOfOthers(t *testing.T) {
 	require.NoError(t, s.Delete(ctx, driver.Record{Key: "k", Was: a}, v))
 }
 
+// A caller who is wrong about the index of a record is found out: the index follows.
+func TestWrongWasIsNoticed(t *testing.T) {
+	p := testenv.Redis(t)
+	s := open(t, redis.Driver{}, p.Properties, driver.OpenOptions{})
+	for _, had := range []map[string]string{{"user": "u"}, {"user": "longer"}} {
+		v, err := s.Create(ctx, driver.Record{Key: "k", Index: had, Data: []byte("a")})
+		require.NoError(t, err)
+		z := map[string]string{"user": "z"}
+		v, err = s.Replace(ctx, driver.Record{Key: "k", Index: z, Was: z, Data: []byte("b")}, v)
+		require.NoError(t, err)
+		require.Equal(t, []string{"k"}, search(t, s, "z"))
+		require.Empty(t, search(t, s, had["user"]))
+		rec, _, err := s.Load(ctx, "k")
+		require.NoError(t, err)
+		require.Equal(t, "b", string(rec.Data))
+		require.NoError(t, s.Delete(ctx, rec, v))
+		require.Empty(t, search(t, s, "z"))
+	}
+}
+
 // In a cluster a write that is refused puts back the entry that was there.
 func TestRefusedWritesPutBackEntries(t *testing.T) {
 	p := testenv.Cluster(t)

@@ -11,7 +11,7 @@ import (
 // Parts of the package for the tests outside of it.
 var (
 	Scripts = []script{
-		createScript, replaceScript, touchScript, deleteScript, confirmScript,
+		createScript, replaceScript, swapScript, touchScript, deleteScript, confirmScript,
 		enterScript, undoScript, leaveScript, sweepScript, probeScript,
 	}
 	DefaultThreshold = defaultThreshold

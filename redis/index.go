@@ -49,6 +49,15 @@ func (c *change) plan(old driver.Version) {
 	c.stamp = newStamp(c.rec.Expires, e)
 }
 
+// keepsIndex reports whether the record that old is a version of is likely to have
+// the index of c, with entries that last.
+func (c *change) keepsIndex(old driver.Version) bool {
+	if len(c.rec.Index) == 0 {
+		return entriesOf(old).until.IsZero()
+	}
+	return !c.late && maps.Equal(c.rec.Index, c.rec.Was)
+}
+
 // apart is the part of a change that is about an index on other servers:
 //
 //   - An entry is written before its record. It carries the time of its server,

@@ -158,7 +158,7 @@ func TestNoScript(t *testing.T) {
 		if c.args[0] == "evalsha" {
 			return nil, says("NOSCRIPT No matching script. Please use EVAL.")
 		}
-		require.Equal(t, replaceScript.text, c.args[1])
+		require.Equal(t, swapScript.text, c.args[1])
 		return int64(applied), nil
 	}})
 	_, err := s.Replace(context.Background(), driver.Record{Key: "k"}, newStamp(time.Time{}, entries{}).Version())

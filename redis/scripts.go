@@ -15,6 +15,7 @@ const (
 	foreign    = 3 // a string that is no whole record
 	wrongType  = 4
 	unfinished = 5 // the record was written, and something after that failed
+	reindexed  = 6 // the index is another one: nothing was written
 )
 
 // script is a Lua script, sent by the digest of its text.
@@ -125,21 +126,9 @@ return 1`)
 	// version, ttl, value, prefix of index keys or '' when the index lies apart,
 	// life of entries, after '+' if those that stay are written again, id. When
 	// the index lies apart and changes it answers the old header and index, too.
-	//
-	// A replacement that leaves the index as it is, as most do, does without the
-	// functions: making and calling them took a quarter of its time.
-	replaceScript = newScript("replace", `
+	replaceScript = newScript("replace", luaRecord, luaEntry, luaIndex, `
 local value = ARGV[3]
 local size = HEADER + struct.unpack('>I4', value, 45)
-local old = redis.pcall('GETRANGE', KEYS[1], 0, size - 1)
-if type(old) == 'string' and #old == size and string.sub(old, 1, 36) == MAGIC .. ARGV[1]
-  and string.sub(old, 45, 48) == string.sub(value, 45, 48)
-  and (size == HEADER or string.sub(old, HEADER + 1) == string.sub(value, HEADER + 1, size))
-  and string.sub(ARGV[5], 1, 1) ~= '+'
-  and redis.call('STRLEN', KEYS[1]) == size + struct.unpack('>I4', old, 49) then
-  if ARGV[2] == '' then redis.call('SET', KEYS[1], value) else redis.call('SET', KEYS[1], value, 'PX', ARGV[2]) end
-  return 1
-end`, luaRecord, luaEntry, luaIndex, `
 local state, head, index = record(KEYS[1], ARGV[1])
 if state ~= 1 then return state end
 if ARGV[4] == '' then
@@ -153,6 +142,27 @@ end
 put(KEYS[1], value, ARGV[2])
 if index ~= new then leave(ARGV[4], index, ARGV[6], new) end
 return 1`)
+
+	// swapScript replaces a record in a version, and leaves its index as it is, as
+	// most replacements do; it answers 6 if the index is another one. KEYS: record.
+	// ARGV: magic and old version, value, where in it the index ends, ttl.
+	//
+	// It does without the functions until something is wrong: to make and to call
+	// them takes longer than all the rest.
+	swapScript = newScript("swap", `
+local old = redis.pcall('GETRANGE', KEYS[1], 0, ARGV[3])
+if type(old) == 'string' and #old >= HEADER and string.sub(old, 1, 36) == ARGV[1] then
+  local indexSize, dataSize = struct.unpack('>I4I4', old, 45)
+  if HEADER + indexSize == #old
+    and (indexSize == 0 or string.sub(old, HEADER + 1) == string.sub(ARGV[2], HEADER + 1, #old))
+    and redis.call('STRLEN', KEYS[1]) == #old + dataSize then
+    if ARGV[4] == '' then redis.call('SET', KEYS[1], ARGV[2]) else redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[4]) end
+    return 1
+  end
+end`, luaRecord, `
+local state = record(KEYS[1], string.sub(ARGV[1], 5))
+if state == 1 then return 6 end
+return state`)
 
 	// touchScript is replaceScript that keeps the data: ARGV[3] is the stamp and
 	// the index.

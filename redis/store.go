@@ -248,12 +248,22 @@ func (s *Store) rewrite(ctx context.Context, op string, sc script, rec driver.Re
 		}()
 		value = l
 	}
-	life := strconv.FormatInt(c.life, 10)
-	if c.late {
-		life = "+" + life
-	}
-	err = c.withEntries(ctx, func() error {
-		a, err := s.run(ctx, rec.Key, sc, []string{s.recordKey(rec.Key)}, string(old), ttl(rec.Expires, c.now), value, s.localIndex(), life, rec.Key)
+	err = c.withEntries(ctx, func() (err error) {
+		var a any
+		key, ttl := s.recordKey(rec.Key), ttl(rec.Expires, c.now)
+		swapped := false
+		if op == "replace" && c.keepsIndex(old) {
+			last := strconv.Itoa(headerSize + len(c.index) - 1)
+			a, err = s.run(ctx, rec.Key, swapScript, []string{key}, magic+string(old), value, last, ttl)
+			swapped = err != nil || a != int64(reindexed)
+		}
+		if !swapped {
+			life := strconv.FormatInt(c.life, 10)
+			if c.late {
+				life = "+" + life
+			}
+			a, err = s.run(ctx, rec.Key, sc, []string{key}, string(old), ttl, value, s.localIndex(), life, rec.Key)
+		}
 		if err == nil {
 			err = c.finish(ctx, a)
 		} else {

@@ -68,9 +68,11 @@ func (c *changeSet) own() {
 	}
 }
 
-// clone answers a copy that stays as it is.
+// clone answers a copy that stays as it is. To clone a clone only reads it.
 func (c *changeSet) clone() changeSet {
-	c.shared = true
+	if !c.shared {
+		c.shared = true
+	}
 	return *c
 }
 

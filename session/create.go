@@ -29,6 +29,9 @@ func (m *Manager) create(ctx context.Context, id ID, key string, exposed bool, b
 		switch {
 		case out == applied:
 			d.next.version = v
+			if !doubt {
+				d.done()
+			}
 			return id, key, d.next, nil
 		case out == failed && doubt:
 			return id, key, nil, m.unknown(ctx, key, err)

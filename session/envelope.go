@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -302,8 +303,9 @@ func (r *reader) uvarint(most uint64) uint64 {
 const maxMilli = 253402300799999
 
 // encode makes e, whose meta is set and nothing else, the record of base (nil
-// for none) after c, with these write tags. The error is ErrTooLarge.
-func (e *envelope) encode(key string, tags []byte, base *envelope, c *changeSet) error {
+// for none) after c, with these write tags. It writes into the room that buffer
+// has, if that is enough. The error is ErrTooLarge.
+func (e *envelope) encode(buffer []byte, key string, tags []byte, base *envelope, c *changeSet) error {
 	if base == nil || c.clear {
 		base = &envelope{}
 	}
@@ -325,7 +327,7 @@ func (e *envelope) encode(key string, tags []byte, base *envelope, c *changeSet)
 	if !ok {
 		return errEnvelope
 	}
-	b := append(make([]byte, 0, size), envelopeVersion, plainKeyID)
+	b := append(slices.Grow(buffer[:0], size), envelopeVersion, plainKeyID)
 	b = append(b, sum[:]...)
 	var flags byte
 	if e.persistent {

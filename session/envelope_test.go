@@ -42,7 +42,7 @@ func encodeEnvelope(key string, m meta, tags []writeTag, base *envelope, c *chan
 	for _, tag := range tags {
 		flat = append(flat, tag[:]...)
 	}
-	if err := e.encode(key, flat, base, c); err != nil {
+	if err := e.encode(nil, key, flat, base, c); err != nil {
 		return nil, err
 	}
 	if read, err := decodeEnvelope(key, e.data); err != nil {

@@ -110,6 +110,9 @@ func (m *Manager) attempt(ctx context.Context, key string, base *state, d draft,
 		switch {
 		case out == applied:
 			d.next.version = v
+			if doubt == nil {
+				d.done()
+			}
 			return d.next, nil
 		case out == failed && doubt != nil:
 			return nil, m.unknown(ctx, key, doubt)
@@ -165,7 +168,7 @@ func (m *Manager) touch(ctx context.Context, key string, st *state) (*state, err
 	if !due {
 		return st, nil
 	}
-	rec := driver.Record{Key: key, Data: st.data, Expires: expires, Index: st.index, Was: st.index}
+	rec := driver.Record{Key: key, Data: st.stored(), Expires: expires, Index: st.index, Was: st.index}
 	var v driver.Version
 	out, err := m.mutate(ctx, func(ctx context.Context) (err error) {
 		v, err = m.touchRecord(ctx, rec, st.version)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/websession/websession/session/driver"
@@ -13,26 +14,72 @@ import (
 // state is a stored session as it was loaded or written. It never changes, but
 // for the version and deadline that a touch gives it.
 type state struct {
-	env     *envelope // own, or that of an earlier state; nil in a foreign format
+	env     *envelope // own, or that of an earlier state; see envelope
 	own     envelope
-	foreign map[string]any // nil in the native one
-	data    []byte
+	redo    *redo          // of a native state that was written
+	foreign map[string]any // nil in the native format
+	data    []byte         // in a foreign one
 	expires time.Time
 	index   map[string]string
 	version driver.Version
 }
 
-func (st *state) meta() meta {
-	if st == nil || st.env == nil {
-		return meta{}
+// redo makes the envelope of a state that was written, if somebody asks for it:
+// most requests end without, so that the bytes which went to the store can be used
+// again for others.
+type redo struct {
+	once    sync.Once
+	to      *envelope
+	key     string
+	meta    meta
+	tags    [maxTags * len(writeTag{})]byte
+	size    int       // of the tags
+	base    *envelope // nil for none
+	changes changeSet
+}
+
+func (r *redo) envelope() *envelope {
+	r.once.Do(func() {
+		r.to.meta = r.meta
+		if err := r.to.encode(nil, r.key, r.tags[:r.size], r.base, &r.changes); err != nil {
+			panic("session: a state that was written cannot be: " + err.Error())
+		}
+		r.base, r.changes = nil, changeSet{}
+	})
+	return r.to
+}
+
+// envelope answers the record of a native state, nil in a foreign format.
+func (st *state) envelope() *envelope {
+	if st.redo != nil {
+		return st.redo.envelope()
 	}
-	return st.env.meta
+	return st.env
+}
+
+// stored answers the bytes of the record.
+func (st *state) stored() []byte {
+	if env := st.envelope(); env != nil {
+		return env.data
+	}
+	return st.data
+}
+
+func (st *state) meta() meta {
+	switch {
+	case st == nil:
+	case st.redo != nil:
+		return st.redo.meta
+	case st.env != nil:
+		return st.env.meta
+	}
+	return meta{}
 }
 
 // lookup answers an attribute.
 func (st *state) lookup(name string) (attribute, bool) {
-	if st.env != nil {
-		raw := st.env.lookup(name)
+	if env := st.envelope(); env != nil {
+		raw := env.lookup(name)
 		return attribute{raw: raw}, raw != nil
 	}
 	v, ok := st.foreign[name]
@@ -40,12 +87,13 @@ func (st *state) lookup(name string) (attribute, bool) {
 }
 
 func (st *state) names() []string {
-	if st.env == nil {
+	env := st.envelope()
+	if env == nil {
 		return slices.Sorted(maps.Keys(st.foreign))
 	}
-	names := make([]string, len(st.env.places))
+	names := make([]string, len(env.places))
 	for i := range names {
-		names[i] = string(st.env.nameAt(i))
+		names[i] = string(env.nameAt(i))
 	}
 	return names
 }
@@ -62,17 +110,19 @@ func (st *state) expiredAt(now time.Time) bool {
 // has reports whether the write with this tag is among those that made the
 // state.
 func (st *state) has(tag writeTag) bool {
-	return st.env != nil && slices.Contains(st.env.tags(), tag)
+	env := st.envelope()
+	return env != nil && slices.Contains(env.tags(), tag)
 }
 
 // tellsAbout reports whether the state shows that a write with this tag, which it
 // does not have, was not applied after earlier: it names all its writers, or one
 // that wrote before this write and not since.
 func (st *state) tellsAbout(tag writeTag, earlier *state) bool {
-	if st.env == nil || earlier.env == nil {
+	env := st.envelope()
+	if env == nil || earlier.envelope() == nil {
 		return false
 	}
-	tags := st.env.tags()
+	tags := env.tags()
 	return len(tags) < maxTags || slices.ContainsFunc(tags, func(t writeTag) bool {
 		return t.writer() == tag.writer() || earlier.has(t)
 	})
@@ -96,11 +146,12 @@ func (m *Manager) decodeState(rec driver.Record, v driver.Version) (*state, erro
 
 // decodeInto is decodeState into st, which must be zero.
 func (m *Manager) decodeInto(st *state, key *sum, rec driver.Record, v driver.Version) (err error) {
-	st.data, st.expires, st.index, st.version = rec.Data, rec.Expires, rec.Index, v
+	st.expires, st.index, st.version = rec.Expires, rec.Index, v
 	if m.format == nil {
 		st.env = &st.own
 		return st.env.decode(key, rec.Data)
 	}
+	st.data = rec.Data
 	if st.foreign, err = m.format.Attributes(rec.Key, rec.Data); err != nil && !errors.Is(err, driver.ErrCorrupt) {
 		err = &corruptError{err.Error()}
 	}
@@ -109,8 +160,28 @@ func (m *Manager) decodeInto(st *state, key *sum, rec driver.Record, v driver.Ve
 
 // draft is a record that is to be written, and the state that it will be.
 type draft struct {
-	rec  driver.Record
-	next *state
+	rec    driver.Record
+	next   *state
+	buffer *[]byte // that has rec.Data, or nil
+}
+
+// buffers has room for records. A state that was written does not refer to its
+// record's bytes: see redo.
+//
+// They were a quarter of what a request that modifies a session allocates.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// mostBuffer bounds what is kept for later.
+const mostBuffer = 64 << 10
+
+// done is called when a store has answered that rec is written. After an error
+// the bytes are not used again: a driver may break its word and still send them.
+func (d *draft) done() {
+	if d.buffer != nil && cap(d.rec.Data) <= mostBuffer {
+		*d.buffer = d.rec.Data[:0]
+		buffers.Put(d.buffer)
+	}
+	d.rec.Data, d.buffer = nil, nil
 }
 
 // compose makes the record of a session: base (nil for a new one) after c,
@@ -126,40 +197,43 @@ func (m *Manager) compose(id ID, key string, base *state, c *changeSet, tag writ
 	}
 	me = c.apply(me)
 	next := &state{expires: m.expiry(base, me, c.idle != nil, now)}
+	d := draft{rec: driver.Record{Key: key, Expires: next.expires}, next: next}
 	var err error
 	if m.format != nil {
 		err = m.composeForeign(next, id, key, base, c)
+		d.rec.Data = next.data
 	} else {
-		err = m.composeNative(next, key, me, base, c, tag)
+		err = m.composeNative(&d, me, base, c, tag)
 	}
 	if err != nil {
 		return draft{}, err
 	}
-	rec := driver.Record{Key: key, Data: next.data, Expires: next.expires, Index: next.index}
+	d.rec.Index = next.index
 	if base != nil {
-		rec.Was = base.index
+		d.rec.Was = base.index
 	}
-	return draft{rec, next}, nil
+	return d, nil
 }
 
-func (m *Manager) composeNative(next *state, key string, me meta, base *state, c *changeSet, tag writeTag) error {
-	var env *envelope
+func (m *Manager) composeNative(d *draft, me meta, base *state, c *changeSet, tag writeTag) error {
+	next := d.next
+	r := &redo{to: &next.own, key: d.rec.Key, meta: me, changes: c.clone()}
 	if base != nil {
-		env = base.env
+		r.base = base.envelope()
 	}
-	next.env = &next.own
-	next.env.meta = me
-	var tags [maxTags * len(tag)]byte
-	if err := next.env.encode(key, env.appendTags(tags[:0], tag), env, c); err != nil {
+	r.size = len(r.base.appendTags(r.tags[:0], tag))
+	d.buffer = buffers.Get().(*[]byte)
+	env := envelope{meta: me}
+	if err := env.encode(*d.buffer, r.key, r.tags[:r.size], r.base, c); err != nil {
 		return err
 	}
-	next.data = next.env.data
+	d.rec.Data, next.redo = env.data, r
 	if base != nil && !m.reindexes(base, c) {
 		next.index = base.index // maps of records never change
 		return nil
 	}
 	for _, f := range m.opts.Indexed {
-		if raw := next.env.lookup(f); raw != nil {
+		if raw := env.lookup(f); raw != nil {
 			m.indexAs(next, f, indexText(raw))
 		}
 	}
@@ -176,7 +250,7 @@ func (m *Manager) reindexes(base *state, c *changeSet) bool {
 		}
 		// A session that was stored before the field was indexed is found from
 		// now on.
-		if c.clear || c.get(f) != nil || !is && base.env.lookup(f) != nil {
+		if c.clear || c.get(f) != nil || !is && base.envelope().lookup(f) != nil {
 			return true
 		}
 	}
