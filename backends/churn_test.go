@@ -113,11 +113,7 @@ func (c churn) start(ctx context.Context, report func(sample)) (samples []sample
 	if err != io.EOF {
 		return nil, err
 	}
-	least := churnSamples / 6
-	if full {
-		least = churnSamples / 2
-	}
-	if len(samples) < least {
+	if len(samples) < churnSamples/2 {
 		return nil, fmt.Errorf("%d samples only", len(samples))
 	}
 	return samples, nil
@@ -150,7 +146,7 @@ func measure(samples []sample) []measured {
 		{"heap", " MiB", func(s sample) float64 { return float64(s.Heap) / mib }, 0.5, 1},
 		{residentMemory, " MiB", func(s sample) float64 { return float64(s.RSS) / mib }, 1, 3},
 		{"goroutines", "", func(s sample) float64 { return float64(s.Goroutines) }, 2, 1},
-		{"descriptors", "", func(s sample) float64 { return float64(s.Descriptors) }, 8, 1}, // SQLite opens up to four readers when it needs them
+		{"descriptors", "", func(s sample) float64 { return float64(s.Descriptors) }, 2, 1},
 	} {
 		f := fit(m.name, m.unit, samples[len(samples)*m.past/4:], m.value)
 		f.chance = max(f.mean/20*float64(4-m.past)/3, m.slack)

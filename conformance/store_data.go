@@ -139,8 +139,8 @@ func dataCases() []testCase {
 	}}
 }
 
-// endsByItself stores records that the store is to drop in some seconds, by Create, by
-// Replace and by a touch, and others that no longer are.
+// endsByItself stores records that the store is to drop in some seconds, by
+// Create, by Replace and by a touch, and others that no longer are.
 func (p *place) endsByItself() {
 	hs := p.handles(2)
 	soon := in(max(2*time.Second, p.patience/4) - driver.Margin)

@@ -79,7 +79,7 @@ type Record struct {
 	Data    []byte            // opaque, at most MaxData
 	Expires time.Time         // UTC, whole milliseconds; zero means never
 	Index   map[string]string // field -> digest of its value, [A-Za-z0-9_-]{1,MaxKey}
-	Was     map[string]string // Index as it was loaded, where known: for Replace, Touch and Delete of a SeparateIndexer
+	Was     map[string]string // Index as it was loaded, where known: a SeparateIndexer needs it for Replace, Touch and Delete
 }
 
 // Version stands for one state of a record. The store makes it, the framework

@@ -120,7 +120,7 @@ func Locks(t *testing.T, open Open, locking string, direct, proxied map[string]a
 			v, err = s.Replace(background, Record("k", "w"), v)
 			check(t, err)
 		}
-		Within(t, 10*time.Second, func() {
+		Within(t, 8*time.Second, func() {
 			if _, err := s.Lock(background, "fifth"); err == nil || !strings.Contains(err.Error(), "all 4 connections that may hold locks were in use") {
 				t.Fatal(err)
 			}
